@@ -1,0 +1,259 @@
+// Package persistence keeps every run, task state, attempt, agent session and turn of conversation in a database,
+// so that a process killed at any instant loses nothing that was acknowledged.
+//
+// The store is the truth: a state that it does not hold did not happen. Every change of a run's state is one
+// Transition, applied whole or not at all, together with its events, and fenced by the generation of the run's
+// lease. Methods add no timeouts of their own: the caller's context rules.
+package persistence
+
+import (
+	"context"
+	"time"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/scheduler"
+)
+
+// Store is the port. Every method is safe for concurrent use. Errors are *Error (see errors.go): Kind answers
+// errors.Is against ErrNotFound, ErrConflict, ErrLeaseLost …; what a person can act on carries a hint.
+type Store interface {
+	Tasks
+	Conversations
+	Runs
+	Leases
+	Requests
+
+	// Apply makes one transition of a run true, with its events, in one transaction. It returns the sequence
+	// number of the run's last event. ErrLeaseLost when t.Generation is not the lease's present generation,
+	// ErrConflict when a task is not in the state that the change starts from or a request was consumed before;
+	// nothing of t is stored then.
+	Apply(ctx context.Context, t Transition) (seq int64, err error)
+	// Events returns a run's events with Seq > after, in order, at most limit (0 = all).
+	Events(ctx context.Context, run scheduler.RunID, after int64, limit int) ([]event.Event, error)
+	// DataVersion changes whenever another process, or another connection of this one, has committed. It is
+	// cheap (no table is read), so that a client or an owner may look at it every 50 to 100 ms.
+	DataVersion(ctx context.Context) (int64, error)
+	// Close waits for what is under way, then releases the database. Idempotent.
+	Close() error
+}
+
+// Tasks stores the graph.
+type Tasks interface {
+	// SaveTask inserts or updates a task and replaces its dependencies, in one transaction. Idempotent. The run
+	// must exist. A dependency on a task that does not exist is an error that names it; nothing is stored then.
+	SaveTask(ctx context.Context, run scheduler.RunID, t *scheduler.Task) error
+	// GetTask returns the whole task. ErrNotFound.
+	GetTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) (*scheduler.Task, error)
+	// UpdateTaskStatus sets status, result (nil = none) and error text. ErrNotFound for an unknown task.
+	UpdateTaskStatus(ctx context.Context, run scheduler.RunID, id scheduler.TaskID, status scheduler.TaskStatus, result *string, errText string) error
+	// ListTasks returns all tasks of a run with their dependencies, in plan order, in a constant number of queries.
+	ListTasks(ctx context.Context, run scheduler.RunID) ([]*scheduler.Task, error)
+	// DeleteTask removes a task with its dependencies, attempts, sessions and conversation. ErrNotFound.
+	DeleteTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) error
+}
+
+// Conversations stores the agents' sessions and what was said in them.
+type Conversations interface {
+	// SaveSession inserts or updates the session of a task's attempt.
+	SaveSession(ctx context.Context, s Session) error
+	// GetSession returns the latest session of a task. ErrNotFound.
+	GetSession(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) (Session, error)
+	// SaveMessage appends turns to a task's conversation, in the order given, in one transaction.
+	SaveMessage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, turns ...ConversationTurn) error
+	// GetHistory returns a task's turns in the order written. None is an empty slice, not nil.
+	GetHistory(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) ([]ConversationTurn, error)
+}
+
+// Runs stores runs and their attempts.
+type Runs interface {
+	// CreateRun stores a run with its tasks and first events in one transaction. ErrConflict when the id is taken.
+	CreateRun(ctx context.Context, r Run, tasks []*scheduler.Task, events ...event.Event) error
+	// GetRun returns a run. ErrNotFound.
+	GetRun(ctx context.Context, id scheduler.RunID) (Run, error)
+	// ListRuns returns runs, newest first.
+	ListRuns(ctx context.Context, f RunFilter) ([]Run, error)
+	// DeleteRun removes a run and everything that belongs to it. ErrNotFound.
+	DeleteRun(ctx context.Context, id scheduler.RunID) error
+	// ListAttempts returns the attempts of one task, or of the whole run when task is empty, by task in plan
+	// order and number.
+	ListAttempts(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) ([]Attempt, error)
+	// Durations returns how long successful attempts took in earlier runs of the same plan name in the same
+	// repository: the mean by task id and by agent role. Used to order eligible tasks.
+	Durations(ctx context.Context, repository, plan string) (Durations, error)
+}
+
+// Leases say who owns a run.
+type Leases interface {
+	// AcquireLease makes l.Owner the owner of the run and returns the new generation, one above the last. It
+	// is ErrConflict while another owner's lease has not expired at now, unless force is set (the caller has
+	// proof that the other owner is dead).
+	AcquireLease(ctx context.Context, l Lease, now time.Time, force bool) (generation int64, err error)
+	// RenewLease moves the expiry. ErrLeaseLost when the generation is not the present one.
+	RenewLease(ctx context.Context, run scheduler.RunID, generation int64, now, expires time.Time) error
+	// ReleaseLease ends the lease at once, keeping the generation. ErrLeaseLost as above.
+	ReleaseLease(ctx context.Context, run scheduler.RunID, generation int64) error
+	// GetLease returns the last lease of a run, live or not. ErrNotFound when it never had one.
+	GetLease(ctx context.Context, run scheduler.RunID) (Lease, error)
+}
+
+// Requests are what clients ask of a run's owner. They are consumed in order, exactly once, by Apply.
+type Requests interface {
+	// AddRequest stores a request and returns its id, which grows.
+	AddRequest(ctx context.Context, r Request) (id int64, err error)
+	// PendingRequests returns a run's unconsumed requests in order.
+	PendingRequests(ctx context.Context, run scheduler.RunID) ([]Request, error)
+	// GetRequest returns a request, consumed or not. ErrNotFound.
+	GetRequest(ctx context.Context, id int64) (Request, error)
+}
+
+// Run is one execution of a plan in one repository.
+type Run struct {
+	ID          scheduler.RunID
+	Name        string // the plan's name
+	Description string
+	Repository  string // absolute path of the repository's top folder
+	State       scheduler.RunState
+	Error       string // why it failed or waits; empty = no error
+	Base        string // commit id that the run was cut from
+	BaseRef     string // the branch, or the revision as written, that Base came from
+	Branch      string // integration branch without refs/heads/, e.g. "orc/7f3c"
+	PlanPath    string // absolute; for people
+	Plan        string // the plan's text, frozen
+	Context     string // put in front of every prompt
+	Concurrency int    // attempts at a time
+	Options     RunOptions
+	Mark        string // random; marks the processes of this run in their environment
+	CreatedAt   time.Time
+	FinishedAt  time.Time // zero = not over
+}
+
+// RunOptions are the settings of a run that are not part of its plan's graph. Stored as one JSON object.
+type RunOptions struct {
+	FailFast bool              `json:"fail_fast,omitempty"`
+	Agents   map[string]Agent  `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// Agent is a role resolved to a way of running it.
+type Agent struct {
+	Provider string `json:"provider"`
+	Command  string `json:"command,omitempty"` // provider command: the shell command that reads the prompt on stdin
+}
+
+// RunFilter chooses runs. Zero values choose all.
+type RunFilter struct {
+	Repository string
+	Limit      int
+}
+
+// Attempt is one try at a task.
+type Attempt struct {
+	Run        scheduler.RunID
+	Task       scheduler.TaskID
+	Number     int   // 1, 2, 3 … per task, never reused
+	Generation int64 // of the lease under which it was last written
+	Phase      scheduler.Phase
+	Outcome    scheduler.Outcome
+	Error      string
+	Output     string // the end of the output that explains a failure
+	Workspace  string // absolute path; empty for isolation none
+	Isolation  scheduler.Isolation
+	Log        string // absolute path of its output file
+	Base       string // commit id that its workspace was cut from
+	Saved      string // commit id of the saved work; empty = not saved
+	SavedRef   string
+	MergeOld   string // integration head before its merge: the recorded intent
+	MergeNew   string // integration head after its merge
+	Conflicts  []string
+	Files      int // changed files, added and deleted lines of the saved work
+	Additions  int
+	Deletions  int
+	ExitCode   *int
+	Note       string // what a person said when asking for this attempt
+	NotBefore  time.Time
+	StartedAt  time.Time
+	EndedAt    time.Time // zero = not over
+	Cleaned    bool      // its workspace is gone
+}
+
+// Session is a provider's resumable conversation.
+type Session struct {
+	Run       scheduler.RunID
+	Task      scheduler.TaskID
+	Attempt   int
+	Provider  string
+	SessionID string // the agent CLI's own session or thread id
+	UpdatedAt time.Time
+}
+
+// ConversationTurn is one thing said or done in a task's conversation.
+type ConversationTurn struct {
+	Role      string // user, assistant, tool, system
+	Content   string // valid UTF-8
+	Timestamp time.Time
+	Attempt   int // 0 = not said
+}
+
+// Durations are mean run times by task id and by agent role.
+type Durations struct {
+	ByTask  map[scheduler.TaskID]time.Duration
+	ByAgent map[string]time.Duration
+}
+
+// Lease says which process owns a run.
+type Lease struct {
+	Run        scheduler.RunID
+	Generation int64
+	Owner      string // random, one per owner process
+	PID        int
+	Host       string
+	ExpiresAt  time.Time
+}
+
+// Request is what a client asks of the owner.
+type Request struct {
+	ID         int64
+	Run        scheduler.RunID
+	Kind       string // see package orchestrator
+	Payload    string // JSON
+	CreatedAt  time.Time
+	ConsumedAt time.Time // zero = pending
+	Error      string    // why the owner refused it
+}
+
+// Transition is one change of a run's state. Zero parts change nothing.
+type Transition struct {
+	Run        scheduler.RunID
+	Generation int64
+	Now        time.Time
+	State      scheduler.RunState // new state of the run; empty = unchanged
+	Error      string             // stored with State
+	Options    *RunOptions        // nil = unchanged
+	Tasks      []TaskChange
+	Attempts   []Attempt // inserted, or replaced by (task, number)
+	Sessions   []Session
+	Turns      []TaskTurn
+	Requests   []RequestDone
+	Events     []event.Event // Seq and Run are given by the store; a zero Time becomes Now
+}
+
+// TaskChange moves a task from one state to another.
+type TaskChange struct {
+	Task   scheduler.TaskID
+	From   scheduler.TaskStatus
+	To     scheduler.TaskStatus
+	Result *string
+	Error  string
+}
+
+// TaskTurn is a turn of a task's conversation.
+type TaskTurn struct {
+	Task scheduler.TaskID
+	ConversationTurn
+}
+
+// RequestDone consumes a request.
+type RequestDone struct {
+	ID    int64
+	Error string // why it was refused; empty = done
+}
