@@ -101,8 +101,9 @@ type Engine struct {
 	generation int64
 	state      *scheduler.State
 	tasks      map[scheduler.TaskID]*tracked
-	live       int  // goroutines that may still report
-	stopping   bool // no new attempts; running ones end
+	order      []scheduler.TaskID // in plan order
+	live       int                // goroutines that may still report
+	stopping   bool               // no new attempts; running ones end
 	settled    scheduler.RunState
 	trouble    error // an error of ours (disk, git): the run is paused with it
 	deadline   <-chan time.Time
