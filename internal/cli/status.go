@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,7 +97,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 		d := newTaskDocument(task, p.attempts[task.ID], p.alive, p.now)
 		took := ""
 		if d.DurationMS > 0 || d.EndedAt != nil {
-			took = duration(time.Duration(d.DurationMS) * time.Millisecond)
+			took = spanMS(d.DurationMS)
 		}
 		t.add(p.mark(task).cell(ascii, pt), plain(d.ID), plain(d.Agent), cell{text: took, right: true}, cell{text: note(d, p)})
 	}
@@ -109,7 +108,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	if hidden := len(p.tasks) - len(tasks); hidden > 0 {
 		fmt.Fprintf(&b, "%s\n", pt.dim(fmt.Sprintf("  and %d that are done or wait; all of them: orc status %s -v", hidden, p.run.ID)))
 	}
-	fmt.Fprintf(&b, "\n  %s\n", strings.Join(p.counts(), " · "))
+	fmt.Fprintf(&b, "\n  %s\n", joinCounts(p.counts()))
 	if !a.globals.quiet {
 		for _, next := range nextCommands(p) {
 			fmt.Fprintf(&b, "  %s\n", next)
@@ -140,7 +139,7 @@ func (a *App) shownTasks(p *picture) []*scheduler.Task {
 // headline says in one line what a run is and how it stands.
 func (a *App) headline(p *picture, pt paint) string {
 	r := p.run
-	took := duration(time.Duration(p.runDocument().DurationMS) * time.Millisecond)
+	took := spanMS(p.runDocument().DurationMS)
 	m := runMark(r.State, p.interrupted)
 	name := clean(r.Name)
 	about := fmt.Sprintf("run %s · branch %s from %s", r.ID, r.Branch, from(r))

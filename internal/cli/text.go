@@ -68,8 +68,8 @@ func truncate(s string, columns int) string {
 	return ansi.Truncate(s, columns, "…")
 }
 
-// duration writes a length of time as 0.4s, 12s, 1m32s, 2h05m or 3d04h.
-func duration(d time.Duration) string {
+// span writes a length of time as 0.4s, 12s, 1m32s, 2h05m or 3d04h.
+func span(d time.Duration) string {
 	if d < 0 {
 		d = 0
 	}
@@ -126,3 +126,9 @@ func short(commit string) string {
 	}
 	return commit
 }
+
+// spanMS is span for milliseconds.
+func spanMS(ms int64) string { return span(time.Duration(ms) * time.Millisecond) }
+
+// joinCounts writes counts in one line.
+func joinCounts(parts []string) string { return strings.Join(parts, " · ") }
