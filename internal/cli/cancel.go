@@ -10,6 +10,7 @@ import (
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 func newCancel(a *App) *cobra.Command {
@@ -118,7 +119,7 @@ func (a *App) answered(ctx context.Context, st persistence.Store, run persistenc
 		case <-limit.C:
 			return &ExitError{
 				Code: ExitFailures,
-				Err:  errorf("run %s has not taken the request in %s; it stays stored", run.ID, span(answerLimit)),
+				Err:  errorf("run %s has not taken the request in %s; it stays stored", run.ID, view.Duration(answerLimit)),
 				Hint: "orc status " + string(run.ID),
 			}
 		case <-tick.C:

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"unicode/utf8"
 )
 
 const (
@@ -122,17 +121,4 @@ func (l *logFile) lines(final bool, f func(line []byte, ends bool) error) error 
 		return f(line, true)
 	}
 	return nil
-}
-
-// runeBoundary returns how many bytes of b are whole characters.
-func runeBoundary(b []byte) int {
-	for i := len(b) - 1; i >= 0 && i >= len(b)-utf8.UTFMax; i-- {
-		if utf8.RuneStart(b[i]) {
-			if utf8.FullRune(b[i:]) {
-				return len(b)
-			}
-			return i
-		}
-	}
-	return len(b)
 }

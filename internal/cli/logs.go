@@ -12,6 +12,7 @@ import (
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 const (
@@ -277,13 +278,9 @@ func (l *logReader) copy(final bool) error {
 	return errors.Join(err, w.flush())
 }
 
-// shown is a line as a terminal would have left it, harmless: what a carriage return overwrote is gone.
+// shown is a line as a terminal would have left it, harmless.
 func shown(line []byte) string {
-	line = bytes.TrimRight(line, "\r")
-	if i := bytes.LastIndexByte(line, '\r'); i >= 0 {
-		line = line[i+1:]
-	}
-	return clean(string(line))
+	return view.SanitizeLine(string(bytes.TrimRight(line, "\r")))
 }
 
 // say tells a person something about the log, on stderr.

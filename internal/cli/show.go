@@ -10,6 +10,7 @@ import (
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 // showDocument is `orc show --json`.
@@ -150,10 +151,10 @@ func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument) error {
 	m := p.mark(t)
 	title := doc.Task.ID
 	if doc.Task.Name != "" {
-		title += " · " + oneLine(doc.Task.Name)
+		title += " · " + view.SanitizeLine(doc.Task.Name)
 	}
 	fmt.Fprintf(&b, "%s %s · %s · run %s\n", pt.sgr(m.color, m.sign(a.ascii())), pt.bold(title), m.word, p.run.ID)
-	if e := clean(doc.Task.Error); e != "" {
+	if e := view.Sanitize(doc.Task.Error); e != "" {
 		fmt.Fprintf(&b, "  %s\n", pt.red(strings.ReplaceAll(e, "\n", "\n  ")))
 	}
 	a.writeFacts(&b, p, doc, pt)
@@ -197,11 +198,11 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 		}
 		needs = append(needs, string(need)+word)
 	}
-	fact("agent", clean(doc.Task.Agent))
+	fact("agent", view.Sanitize(doc.Task.Agent))
 	fact("needs", strings.Join(needs, ", "))
-	fact("writes", oneLine(strings.Join(doc.Task.Writes, ", ")))
+	fact("writes", view.SanitizeLine(strings.Join(doc.Task.Writes, ", ")))
 	for _, gate := range doc.Task.Verify {
-		fact("verify", oneLine(gate))
+		fact("verify", view.SanitizeLine(gate))
 	}
 	if doc.Task.TimeoutMS > 0 {
 		fact("timeout", spanMS(doc.Task.TimeoutMS))
@@ -209,7 +210,7 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 	if doc.Task.OnFailure != scheduler.FailHard {
 		fact("on failure", string(doc.Task.OnFailure))
 	}
-	fact("workspace", a.tilde(clean(doc.Task.Workspace)))
+	fact("workspace", a.tilde(view.Sanitize(doc.Task.Workspace)))
 }
 
 // writeText shows a text under a title, cut after some lines unless -v.
@@ -219,7 +220,7 @@ func (a *App) writeText(b *strings.Builder, title, text string, most int, pt pai
 }
 
 func (a *App) writeLines(b *strings.Builder, text string, most int, indent string, pt paint) {
-	lines := strings.Split(strings.Trim(clean(text), "\n"), "\n")
+	lines := strings.Split(strings.Trim(view.Sanitize(text), "\n"), "\n")
 	hidden := 0
 	if !a.globals.verbose && len(lines) > most {
 		hidden = len(lines) - most
@@ -237,7 +238,7 @@ func (a *App) writeLines(b *strings.Builder, text string, most int, indent strin
 		fmt.Fprintf(b, "%s\n", truncate(indent+line, width))
 	}
 	if hidden > 0 {
-		fmt.Fprintf(b, "%s%s\n", indent, pt.dim(fmt.Sprintf("… %s more (-v shows all)", plural(hidden, "line"))))
+		fmt.Fprintf(b, "%s%s\n", indent, pt.dim(fmt.Sprintf("… %s more (-v shows all)", view.Plural(hidden, "line"))))
 	}
 }
 
@@ -258,19 +259,19 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	}
 	b.WriteString("\n")
 	if at.Note != "" {
-		fmt.Fprintf(b, "  note: %s\n", oneLine(at.Note))
+		fmt.Fprintf(b, "  note: %s\n", view.SanitizeLine(at.Note))
 	}
 	if at.Error != "" {
-		fmt.Fprintf(b, "  %s\n", pt.red(strings.ReplaceAll(clean(at.Error), "\n", "\n  ")))
+		fmt.Fprintf(b, "  %s\n", pt.red(strings.ReplaceAll(view.Sanitize(at.Error), "\n", "\n  ")))
 	}
-	for _, line := range lastLines(clean(at.Output), outputLines) {
+	for _, line := range view.LastLines(view.Sanitize(at.Output), outputLines) {
 		fmt.Fprintf(b, "    %s\n", pt.dim(line))
 	}
 	if len(at.Conflicts) > 0 {
-		fmt.Fprintf(b, "  conflicts: %s\n", oneLine(some(at.Conflicts)))
+		fmt.Fprintf(b, "  conflicts: %s\n", view.SanitizeLine(some(at.Conflicts)))
 	}
 	if at.Saved != "" {
-		fmt.Fprintf(b, "  saved %s  %s, +%d −%d  %s\n", short(at.Saved), plural(at.Files, "file"), at.Additions, at.Deletions, pt.dim(at.SavedRef))
+		fmt.Fprintf(b, "  saved %s  %s, +%d −%d  %s\n", short(at.Saved), view.Plural(at.Files, "file"), at.Additions, at.Deletions, pt.dim(at.SavedRef))
 	}
 	if at.Merged != "" {
 		fmt.Fprintf(b, "  merged as %s\n", short(at.Merged))
@@ -283,11 +284,11 @@ func (a *App) writeConversation(b *strings.Builder, turns []turnDocument, pt pai
 	}
 	fmt.Fprintf(b, "\n%s\n", pt.bold("Conversation"))
 	if hidden := len(turns) - turnsShown; hidden > 0 && !a.globals.verbose {
-		fmt.Fprintf(b, "  %s\n", pt.dim(fmt.Sprintf("… %s before (-v shows all)", plural(hidden, "turn"))))
+		fmt.Fprintf(b, "  %s\n", pt.dim(fmt.Sprintf("… %s before (-v shows all)", view.Plural(hidden, "turn"))))
 		turns = turns[hidden:]
 	}
 	for _, turn := range turns {
-		fmt.Fprintf(b, "  %s %s\n", pt.dim(turn.Time.Local().Format("15:04:05")), pt.cyan(clean(turn.Role)))
+		fmt.Fprintf(b, "  %s %s\n", pt.dim(turn.Time.Local().Format("15:04:05")), pt.cyan(view.Sanitize(turn.Role)))
 		a.writeLines(b, turn.Content, turnLines, "    ", pt)
 	}
 }
