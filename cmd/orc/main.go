@@ -4,14 +4,13 @@ package main
 import (
 	"context"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"orchestrator/internal/cli"
 )
 
 func main() {
 	// Everything that we write may hold prompts, code and what agents said: it is for its owner's eyes.
-	unix.Umask(0o077)
+	syscall.Umask(0o077)
 	os.Exit(cli.Main(context.Background(), cli.System(), os.Args[1:]))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/view"
 )
 
 // completeRuns completes a run's id. A shell shows no errors, so that whatever goes wrong completes to nothing.
@@ -47,7 +48,7 @@ func (a *App) runIDs(ctx context.Context, word string) []cobra.Completion {
 		runs, err := st.ListRuns(ctx, persistence.RunFilter{Repository: repo, Limit: 50})
 		for _, r := range runs {
 			if strings.HasPrefix(string(r.ID), word) {
-				found = append(found, cobra.CompletionWithDesc(string(r.ID), oneLine(r.Name)+", "+string(r.State)))
+				found = append(found, cobra.CompletionWithDesc(string(r.ID), view.SanitizeLine(r.Name)+", "+string(r.State)))
 			}
 		}
 		return err

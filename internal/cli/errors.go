@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/view"
 )
 
 // ExitError ends a command with an exit code of its own.
@@ -92,11 +93,11 @@ func (a *App) report(w io.Writer, err error) int {
 		return code
 	}
 	p := a.paint(w)
-	text := strings.ReplaceAll(clean(err.Error()), "\n", "\n  ")
+	text := strings.ReplaceAll(view.Sanitize(err.Error()), "\n", "\n  ")
 	// Nothing is left to tell when stderr itself is gone: the code is the message then.
 	_, _ = fmt.Fprintf(w, "%s %s\n", p.red("error:"), text)
 	if h := hint(err); h != "" {
-		_, _ = fmt.Fprintf(w, "%s %s\n", p.bold("hint:"), strings.ReplaceAll(clean(h), "\n", "\n      "))
+		_, _ = fmt.Fprintf(w, "%s %s\n", p.bold("hint:"), strings.ReplaceAll(view.Sanitize(h), "\n", "\n      "))
 	}
 	return code
 }

@@ -178,11 +178,3 @@ func findTask(run persistence.Run, tasks []*scheduler.Task, arg string) (*schedu
 	}
 	return nil, usageError("tasks: "+some(ids), "%q means %d tasks of run %s", arg, len(found), run.ID)
 }
-
-// some names the first of many.
-func some(names []string) string {
-	if len(names) <= 4*listed {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:4*listed], ", "), len(names)-4*listed)
-}

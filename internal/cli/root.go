@@ -19,6 +19,9 @@ const (
 	groupSetup  = "setup"
 )
 
+// Commands are listed in the order in which a person meets them.
+func init() { cobra.EnableCommandSorting = false }
+
 // newRoot puts the commands together.
 func newRoot(a *App) *cobra.Command {
 	root := &cobra.Command{
@@ -43,8 +46,9 @@ func newRoot(a *App) *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupWatch, []*cobra.Command{newStatus(a)}},
-		{groupSetup, []*cobra.Command{newVersion(a)}},
+		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newHistory(a)}},
+		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a)}},
+		{groupSetup, []*cobra.Command{newCompletion(a), newVersion(a)}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

@@ -6,12 +6,12 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 // statusDocument is `orc status --json`.
@@ -86,7 +86,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	if cause := p.cause(); cause != nil {
 		a.writeCause(&b, p, cause, pt)
 	} else if p.run.Error != "" {
-		fmt.Fprintf(&b, "\n%s %s\n", pt.bold("Cause:"), clean(p.run.Error))
+		fmt.Fprintf(&b, "\n%s %s\n", pt.bold("Cause:"), view.Sanitize(p.run.Error))
 	}
 	b.WriteString("\n")
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -98,9 +98,9 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 		d := newTaskDocument(task, p.attempts[task.ID], p.alive, p.now)
 		took := ""
 		if d.DurationMS > 0 || d.EndedAt != nil {
-			took = duration(time.Duration(d.DurationMS) * time.Millisecond)
+			took = spanMS(d.DurationMS)
 		}
-		t.add(p.mark(task).cell(ascii, pt), plain(d.ID), plain(d.Agent), cell{text: took, right: true}, cell{text: note(d, p)})
+		t.add(p.mark(task).cell(ascii, pt), plain(d.ID), plain(d.Agent), cell{text: took, right: true}, cell{text: remark(d, p)})
 	}
 	if err := t.write(w, "", a.width(w)); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	if hidden := len(p.tasks) - len(tasks); hidden > 0 {
 		fmt.Fprintf(&b, "%s\n", pt.dim(fmt.Sprintf("  and %d that are done or wait; all of them: orc status %s -v", hidden, p.run.ID)))
 	}
-	fmt.Fprintf(&b, "\n  %s\n", strings.Join(p.counts(), " · "))
+	fmt.Fprintf(&b, "\n  %s\n", joinCounts(p.counts()))
 	if !a.globals.quiet {
 		for _, next := range nextCommands(p) {
 			fmt.Fprintf(&b, "  %s\n", next)
@@ -140,10 +140,10 @@ func (a *App) shownTasks(p *picture) []*scheduler.Task {
 // headline says in one line what a run is and how it stands.
 func (a *App) headline(p *picture, pt paint) string {
 	r := p.run
-	took := duration(time.Duration(p.runDocument().DurationMS) * time.Millisecond)
+	took := spanMS(p.runDocument().DurationMS)
 	m := runMark(r.State, p.interrupted)
-	name := clean(r.Name)
-	about := fmt.Sprintf("run %s · branch %s from %s", r.ID, r.Branch, from(r))
+	name := view.Sanitize(r.Name)
+	about := fmt.Sprintf("run %s · branch %s from %s", r.ID, r.Branch, baseName(r))
 	sign := pt.sgr(m.color, m.sign(a.ascii()))
 	switch {
 	case p.interrupted:
@@ -165,26 +165,18 @@ func (a *App) headline(p *picture, pt paint) string {
 	return fmt.Sprintf("%s %s %s %s\n  %s", sign, pt.bold(name), m.word, took, about)
 }
 
-// from says what a run was cut from, e.g. main@1c9e2ab.
-func from(r persistence.Run) string {
-	if r.BaseRef == "" || strings.HasPrefix(r.Base, r.BaseRef) {
-		return short(r.Base)
-	}
-	return r.BaseRef + "@" + short(r.Base)
-}
-
 // writeCause tells the failure that explains the run's.
 func (a *App) writeCause(b *strings.Builder, p *picture, t *scheduler.Task, pt paint) {
 	d := newTaskDocument(t, p.attempts[t.ID], p.alive, p.now)
-	who := plural(d.Attempts, "attempt")
+	who := view.Plural(d.Attempts, "attempt")
 	if d.Agent != "" {
 		who = d.Agent + ", " + who
 	}
-	fmt.Fprintf(b, "\n%s %s (%s)\n", pt.bold("Cause:"), d.ID, clean(who))
-	for _, line := range lastLines(clean(d.Error), outputLines) {
+	fmt.Fprintf(b, "\n%s %s (%s)\n", pt.bold("Cause:"), d.ID, view.Sanitize(who))
+	for _, line := range view.LastLines(view.Sanitize(d.Error), outputLines) {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
-	for _, line := range lastLines(clean(d.Output), outputLines) {
+	for _, line := range view.LastLines(view.Sanitize(d.Output), outputLines) {
 		fmt.Fprintf(b, "    %s\n", pt.dim(line))
 	}
 	if names := p.notRun(t.ID); len(names) > 0 {
@@ -193,7 +185,7 @@ func (a *App) writeCause(b *strings.Builder, p *picture, t *scheduler.Task, pt p
 	if d.Workspace != "" && d.Isolation != scheduler.IsolationNone {
 		kept := fmt.Sprintf("workspace %s", a.tilde(d.Workspace))
 		if d.Files > 0 {
-			kept += fmt.Sprintf("  (%s changed)", plural(d.Files, "file"))
+			kept += fmt.Sprintf("  (%s changed)", view.Plural(d.Files, "file"))
 		}
 		fmt.Fprintf(b, "\nKept: %s\n", kept)
 	}
@@ -202,8 +194,8 @@ func (a *App) writeCause(b *strings.Builder, p *picture, t *scheduler.Task, pt p
 // outputLines is how much of a failing output is shown with its failure.
 const outputLines = 10
 
-// note says in a few words what happens or happened with a task.
-func note(d taskDocument, p *picture) string {
+// remark says in a few words what happens or happened with a task.
+func remark(d taskDocument, p *picture) string {
 	tries := ""
 	if d.Attempts > 1 {
 		tries = fmt.Sprintf("attempt %d of %d", d.Attempts, max(d.Attempts, d.MaxAttempts))
@@ -229,7 +221,7 @@ func note(d taskDocument, p *picture) string {
 	case scheduler.TaskCompleted:
 		if d.Files > 0 {
 			say(fmt.Sprintf("+%d −%d", d.Additions, d.Deletions))
-			say(plural(d.Files, "file"))
+			say(view.Plural(d.Files, "file"))
 		}
 		say(tries)
 	case scheduler.TaskPending:
@@ -240,7 +232,7 @@ func note(d taskDocument, p *picture) string {
 			say(fmt.Sprintf("(tried %d times)", d.Attempts))
 		}
 	}
-	return oneLine(strings.Join(parts, "  "))
+	return view.SanitizeLine(strings.Join(parts, "  "))
 }
 
 // unsettled names what a task still waits for.

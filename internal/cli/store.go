@@ -53,8 +53,7 @@ func (a *App) withStore(ctx context.Context, f func(persistence.Store) error) er
 	if st == nil {
 		return noRuns()
 	}
-	err = f(st)
-	return errors.Join(err, st.Close())
+	return closing(f(st), st)
 }
 
 // withRun runs f with the run that arg means.
@@ -67,3 +66,6 @@ func (a *App) withRun(ctx context.Context, arg string, f func(persistence.Store,
 		return f(st, run)
 	})
 }
+
+// closing closes the store after err, keeping both errors.
+func closing(err error, st persistence.Store) error { return errors.Join(err, st.Close()) }

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"orchestrator/internal/view"
 )
 
 // cell is one field of a table: its text and how it is painted.
@@ -23,7 +23,7 @@ type table struct {
 func (t *table) add(cells ...cell) { t.rows = append(t.rows, cells) }
 
 // plain makes an unpainted cell of text from outside.
-func plain(s string) cell { return cell{text: oneLine(s)} }
+func plain(s string) cell { return cell{text: view.SanitizeLine(s)} }
 
 // write prints the table; width is how many columns a line may have, 0 = any number.
 func (t *table) write(w io.Writer, indent string, width int) error {
@@ -33,11 +33,11 @@ func (t *table) write(w io.Writer, indent string, width int) error {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], ansi.StringWidth(c.text))
+			widths[i] = max(widths[i], columns(c.text))
 		}
 	}
 	for _, row := range t.rows {
-		line, used := indent, ansi.StringWidth(indent)
+		line, used := indent, columns(indent)
 		gap := 0
 		for i, c := range row {
 			if widths[i] == 0 {
@@ -51,7 +51,7 @@ func (t *table) write(w io.Writer, indent string, width int) error {
 				}
 			}
 			text := truncate(c.text, left)
-			n := ansi.StringWidth(text)
+			n := columns(text)
 			pad := strings.Repeat(" ", max(0, widths[i]-n))
 			if c.style != nil {
 				text = c.style(text)

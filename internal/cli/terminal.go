@@ -42,17 +42,23 @@ func (a *App) width(w io.Writer) int {
 	return 80
 }
 
-// ascii says whether only ASCII can be shown, which is what a locale that names another character set means. A
-// locale that names none says nothing about the terminal, and terminals speak UTF-8.
-func (a *App) ascii() bool {
+// unicode says whether more than ASCII can be shown. A locale that names another character set means that it cannot;
+// one that names none says nothing about the terminal, and terminals speak UTF-8.
+func (a *App) unicode() bool {
 	for _, key := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := a.Getenv(key); v != "" {
 			v = strings.ToLower(v)
-			return !strings.Contains(v, "utf-8") && !strings.Contains(v, "utf8")
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}
 	}
-	return false
+	return true
 }
+
+// ascii says whether only ASCII can be shown.
+func (a *App) ascii() bool { return !a.unicode() }
+
+// colorOn says whether a stream gets colour.
+func (a *App) colorOn(w io.Writer) bool { return a.paint(w).on }
 
 // paint decides about colour for a stream.
 func (a *App) paint(w io.Writer) paint {

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Version is the program's version; a release build sets it with -ldflags -X.
-var Version = ""
+// version is the program's version; a release build sets it with -ldflags -X.
+var version string
 
 // versionDocument is `orc version --json`.
 type versionDocument struct {
@@ -51,7 +51,7 @@ func newVersion(a *App) *cobra.Command {
 
 // thisVersion reads what the build recorded.
 func thisVersion() versionDocument {
-	v := versionDocument{Schema: schema, Version: Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	v := versionDocument{Schema: schema, Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	build, ok := debug.ReadBuildInfo()
 	if ok {
 		if v.Version == "" && build.Main.Version != "(devel)" {
