@@ -130,8 +130,8 @@ type Run struct {
 // RunOptions are the settings of a run that are not part of its plan's graph. Stored as one JSON object.
 type RunOptions struct {
 	FailFast bool              `json:"fail_fast,omitempty"`
+	Canceled bool              `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
 	Agents   map[string]Agent  `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
-	Labels   map[string]string `json:"labels,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.
@@ -170,6 +170,7 @@ type Attempt struct {
 	Deletions  int
 	ExitCode   *int
 	Note       string // what a person said when asking for this attempt
+	Canceling  bool   // a person canceled it; it has not ended yet
 	NotBefore  time.Time
 	StartedAt  time.Time
 	EndedAt    time.Time // zero = not over

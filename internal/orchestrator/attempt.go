@@ -1,0 +1,344 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/process"
+	"orchestrator/internal/provider"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
+)
+
+// attempt is one try at a task, from where it stands to its end. Its goroutine is the only writer of a until it
+// has reported the end.
+type attempt struct {
+	e     *Engine
+	ctx   context.Context // ends with errCanceled, errStopped or the engine's end
+	a     persistence.Attempt
+	task  *scheduler.Task
+	brief brief
+	turns []persistence.TaskTurn // to be stored with the next step
+	saved bool
+}
+
+// launch starts the goroutine of an attempt. Called by the loop only.
+func (e *Engine) launch(s start) {
+	t := e.tasks[s.attempt.Task]
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	t.cancel = cancel
+	task := *t.task
+	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
+	e.attempts.Add(1)
+	go func() {
+		defer e.attempts.Done()
+		defer cancel(nil)
+		end := at.run(s.from, s.exit)
+		end.attempt, end.turns = at.a, at.turns
+		e.tell(end)
+	}()
+}
+
+// turnID is the key of an attempt's exit record.
+func turnID(a *persistence.Attempt) string { return string(a.Task) + "." + strconv.Itoa(a.Number) }
+
+// run takes the attempt through its phases.
+func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
+	a := &at.a
+	if from == scheduler.PhasePreparing {
+		if err := at.prepare(); err != nil {
+			return at.end(err, "make the workspace")
+		}
+		from = scheduler.PhaseWorking
+	}
+	var result *string
+	if from == scheduler.PhaseWorking {
+		r, err := at.work(exit)
+		if err != nil {
+			return at.end(err, "run the command")
+		}
+		result = &r.Summary
+		a.ExitCode = r.ExitCode
+		if r.Kind != "" {
+			a.Output = r.Output
+			return at.failed(r.Error, r.Kind == provider.KindInvalid || r.Kind == provider.KindOutput)
+		}
+		from = at.next(scheduler.PhaseWorking)
+		if from != scheduler.PhaseDone {
+			if err := at.phase(from); err != nil {
+				return at.end(err, "")
+			}
+		}
+	} else {
+		r, err := at.outcome()
+		if err != nil {
+			return at.end(err, "read the log")
+		}
+		result = r
+	}
+	if from == scheduler.PhaseVerifying {
+		failure, err := at.verify()
+		if err != nil {
+			return at.end(err, "run the gates")
+		}
+		if failure != "" {
+			return at.failed(failure, false)
+		}
+		if from = at.next(scheduler.PhaseVerifying); from != scheduler.PhaseDone {
+			if err := at.phase(from); err != nil {
+				return at.end(err, "")
+			}
+		}
+	}
+	if from == scheduler.PhaseSaving || from == scheduler.PhaseMerging {
+		if end := at.deliver(from); end != nil {
+			end.result = result
+			return *end
+		}
+	}
+	a.Outcome = scheduler.OutcomeSucceeded
+	return ended{result: result}
+}
+
+// next is the phase after one, for this task.
+func (at *attempt) next(p scheduler.Phase) scheduler.Phase {
+	if p == scheduler.PhaseWorking && len(at.task.Verify) > 0 {
+		return scheduler.PhaseVerifying
+	}
+	if at.a.Isolation == scheduler.IsolationNone {
+		return scheduler.PhaseDone
+	}
+	return scheduler.PhaseSaving
+}
+
+// phase makes the next phase durable, with the turns said so far.
+func (at *attempt) phase(p scheduler.Phase, events ...event.Event) error {
+	at.a.Phase = p
+	turns := at.turns
+	at.turns = nil
+	events = append(events, at.e.event(event.TaskPhase, at.a.Task, at.a.Number, event.Detail{
+		Status: string(scheduler.TaskRunning), Phase: string(p),
+	}))
+	return at.e.report(progress{attempt: at.a, events: events, turns: turns})
+}
+
+// prepare makes the workspace from the integration branch's present head, and the prompt.
+func (at *attempt) prepare() error {
+	a, e := &at.a, at.e
+	if a.Isolation != scheduler.IsolationNone {
+		base, err := e.o.Repository.Integration(at.ctx, string(a.Run))
+		if err != nil {
+			return err
+		}
+		a.Base = base
+		ws, err := e.o.Workspaces(a.Isolation)
+		if err != nil {
+			return err
+		}
+		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
+			return err
+		}
+	}
+	said := at.task.Command
+	if at.task.Prompt != "" {
+		prompt, err := at.compose()
+		if err != nil {
+			return err
+		}
+		said = prompt
+	}
+	at.turns = append(at.turns, e.turn(a.Task, a.Number, "user", said))
+	return at.phase(scheduler.PhaseWorking)
+}
+
+// work runs the command or the agent to the end of its turn, or takes over a turn that ended while nobody watched.
+func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
+	a, e := &at.a, at.e
+	p, command, err := e.providerOf(at.task)
+	if err != nil {
+		return provider.Result{}, err
+	}
+	turn := provider.Turn{
+		ID: turnID(a), Dir: at.dir(), Command: command, Log: a.Log, Grace: e.o.Grace, OutputLimit: e.o.OutputLimit,
+	}
+	if at.task.Prompt != "" {
+		turn.Prompt, turn.PromptFile = at.task.Prompt, e.promptFile(a)
+	}
+	var r provider.Result
+	if exit != nil {
+		r, err = p.Finish(turn, exit.Exit)
+	} else {
+		if turn.Env, err = at.environ(); err != nil {
+			return provider.Result{}, err
+		}
+		ctx, cancel := at.limited()
+		defer cancel()
+		r, err = p.Turn(ctx, &e.launchers, turn)
+	}
+	if err != nil {
+		return provider.Result{}, err
+	}
+	if r.Output != "" {
+		at.turns = append(at.turns, e.turn(a.Task, a.Number, "assistant", r.Output))
+	}
+	return r, nil
+}
+
+// limited is the attempt's context with the task's timeout.
+func (at *attempt) limited() (context.Context, context.CancelFunc) {
+	if at.task.Timeout <= 0 {
+		return context.WithCancel(at.ctx)
+	}
+	return context.WithTimeoutCause(at.ctx, at.task.Timeout, errTimeout)
+}
+
+// dir is where the task works.
+func (at *attempt) dir() string {
+	if at.a.Isolation == scheduler.IsolationNone {
+		return at.e.o.Repository.Root()
+	}
+	return at.a.Workspace
+}
+
+// outcome is what an adopted attempt's turn had said.
+func (at *attempt) outcome() (*string, error) {
+	p, command, err := at.e.providerOf(at.task)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.Finish(provider.Turn{ID: turnID(&at.a), Command: command, Log: at.a.Log}, process.Exit{})
+	if err != nil {
+		return nil, err
+	}
+	return &r.Summary, nil
+}
+
+// end is how an attempt ends when its work did not come to a result.
+func (at *attempt) end(err error, doing string) ended {
+	a := &at.a
+	switch {
+	case at.e.ctx.Err() != nil || errors.Is(err, errFatal):
+		return ended{} // nobody listens
+	case errors.Is(err, errTimeout):
+		tail, terr := provider.Tail(a.Log, 0, outputKept)
+		if terr != nil {
+			return ended{trouble: terr}
+		}
+		a.Output = tail
+		return at.failed(fmt.Sprintf("timed out after %s", at.task.Timeout), false)
+	case errors.Is(err, errCanceled):
+		a.Outcome, a.Error = scheduler.OutcomeCanceled, "canceled"
+		return at.keep("canceled", ended{})
+	case errors.Is(err, errStopped):
+		if a.Phase != scheduler.PhaseWorking && a.Phase != scheduler.PhasePreparing {
+			return ended{} // its work is done: the next owner checks and merges it
+		}
+		a.Outcome, a.Error = scheduler.OutcomeInterrupted, "stopped by a person"
+		return at.keep("interrupted", ended{})
+	case errors.Is(err, process.ErrSupervisorLost):
+		a.Outcome, a.Error = scheduler.OutcomeInterrupted, "its supervising process was killed"
+		if a.Phase == scheduler.PhaseVerifying {
+			a.Error = "the process that supervises its gates was killed"
+		}
+		return at.keep("interrupted", ended{lost: true})
+	}
+	return ended{trouble: fmt.Errorf("%s: %w", doing, err)}
+}
+
+// failed ends an attempt that came to a bad end. Its work is saved all the same.
+func (at *attempt) failed(why string, final bool) ended {
+	a := &at.a
+	a.Outcome, a.Error = scheduler.OutcomeFailed, why
+	a.Output = lastBytes(a.Output, outputKept)
+	return at.keep("failed", ended{final: final})
+}
+
+// keep saves the workspace of an attempt that ends without being merged.
+func (at *attempt) keep(what string, end ended) ended {
+	a := &at.a
+	if a.Workspace == "" || a.Phase == scheduler.PhasePreparing || a.Saved != "" {
+		return end
+	}
+	outcome, reason := a.Outcome, a.Error
+	if err := at.e.save(at.e.ctx, a, what); err != nil {
+		a.Outcome, a.Error = "", ""
+		return ended{trouble: fmt.Errorf("save its work (%s: %s): %w", outcome, reason, err)}
+	}
+	return end
+}
+
+// save seals the workspace's whole state to the attempt's ref. Idempotent.
+func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) error {
+	s := e.spec(a)
+	saved, err := e.o.Repository.Seal(ctx, workspace.SealSpec{
+		Run: s.Run, Task: s.Task, Number: a.Number, Dir: s.Dir, Index: s.Index, Base: a.Base,
+		Message: e.message(a, what),
+	})
+	if err != nil {
+		return err
+	}
+	a.Saved, a.SavedRef = saved.Commit, saved.Ref
+	if saved.Empty {
+		a.Saved = a.Base
+	}
+	a.Files, a.Additions, a.Deletions = len(saved.Changed), 0, 0
+	for _, c := range saved.Changed {
+		a.Additions += c.Added
+		a.Deletions += c.Deleted
+	}
+	return nil
+}
+
+// message is the commit message of saved or merged work; recovery finds merges by its trailers.
+func (e *Engine) message(a *persistence.Attempt, what string) string {
+	t := e.title(a.Task)
+	if what != "" {
+		t += " (" + what + ")"
+	}
+	return fmt.Sprintf("%s\n\nOrc-Run: %s\nOrc-Task: %s\nOrc-Attempt: %d\n", t, a.Run, a.Task, a.Number)
+}
+
+// clean gives the workspace of a merged attempt back.
+func (e *Engine) clean(a persistence.Attempt) {
+	e.attempts.Add(1)
+	go func() {
+		defer e.attempts.Done()
+		ws, err := e.o.Workspaces(a.Isolation)
+		if err == nil {
+			err = ws.Give(e.ctx, e.spec(&a))
+		}
+		for _, f := range []string{e.promptFile(&a), e.previousFile(&a)} {
+			if rm := os.Remove(f); rm != nil && !os.IsNotExist(rm) {
+				err = errors.Join(err, rm)
+			}
+		}
+		e.tell(cleaned{attempt: a, err: err})
+	}()
+}
+
+func (e *Engine) promptFile(a *persistence.Attempt) string {
+	return filepath.Join(e.o.Folder, "prompt", turnID(a)+".md")
+}
+
+func (e *Engine) previousFile(a *persistence.Attempt) string {
+	return filepath.Join(e.o.Folder, "prompt", turnID(a)+".previous.txt")
+}
+
+// lastBytes is the end of s, at a line's start where it had to be cut.
+func lastBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	s = s[len(s)-n:]
+	if i := strings.IndexByte(s, '\n'); i >= 0 && i < len(s)-1 {
+		s = s[i+1:]
+	}
+	return strings.ToValidUTF8(s, "")
+}

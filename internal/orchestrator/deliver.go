@@ -1,0 +1,93 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
+)
+
+// deliver saves the work and merges it into the integration branch. nil means that it is merged, or that there was
+// nothing to merge. It is not interrupted by a cancel or a stop: it takes moments, and half of it helps nobody.
+func (at *attempt) deliver(from scheduler.Phase) *ended {
+	a, e := &at.a, at.e
+	if from == scheduler.PhaseSaving {
+		if err := e.save(e.ctx, a, ""); err != nil {
+			return at.troubled(err, "save its work")
+		}
+		if a.Saved == a.Base {
+			return nil // nothing changed, nothing to merge
+		}
+		at.a.Phase = scheduler.PhaseMerging
+		saved := e.event(event.TaskSaved, a.Task, a.Number, event.Detail{
+			Phase: string(a.Phase), Commit: a.Saved, Ref: a.SavedRef, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
+		})
+		if err := at.phase(scheduler.PhaseMerging, saved); err != nil {
+			return &ended{}
+		}
+	}
+	err := at.merge(from == scheduler.PhaseMerging)
+	if conflict := (*workspace.ConflictError)(nil); errors.As(err, &conflict) {
+		a.Outcome, a.Error, a.Conflicts = scheduler.OutcomeConflict, conflict.Error(), conflict.Paths
+		a.MergeOld, a.MergeNew = "", ""
+		return &ended{}
+	}
+	if err != nil {
+		return at.troubled(err, "merge its work")
+	}
+	return nil
+}
+
+func (at *attempt) troubled(err error, doing string) *ended {
+	if at.e.ctx.Err() != nil || errors.Is(err, errFatal) {
+		return &ended{}
+	}
+	return &ended{trouble: fmt.Errorf("%s: %w", doing, err)}
+}
+
+// merge moves the integration branch from its present head to one that has the saved work in it. The intent is
+// recorded before the one atomic step, so that the next owner can tell from git alone whether it was taken.
+func (at *attempt) merge(maybeDone bool) error {
+	a, e := &at.a, at.e
+	e.merging.Lock()
+	defer e.merging.Unlock()
+	run := string(a.Run)
+	for {
+		if maybeDone {
+			commit, done, err := e.o.Repository.Merged(e.ctx, run, string(a.Task), a.Number)
+			if err != nil {
+				return err
+			}
+			if done {
+				a.MergeNew = commit
+				break
+			}
+		}
+		m, err := e.o.Repository.PlanMerge(e.ctx, run, a.Saved, e.message(a, ""))
+		if err != nil {
+			return err
+		}
+		a.MergeOld, a.MergeNew = m.Old, m.New
+		if err := e.report(progress{attempt: *a}); err != nil {
+			return err
+		}
+		err = e.o.Repository.Advance(e.ctx, run, m)
+		if errors.Is(err, workspace.ErrMoved) { // another process moved it: look again
+			maybeDone = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		break
+	}
+	if err := e.o.Repository.Mirror(e.ctx, run, e.run.Branch); err != nil {
+		e.log.Warn("branch does not follow", "branch", e.run.Branch, "error", err)
+		return e.report(progress{attempt: *a, events: []event.Event{e.event(event.Notice, a.Task, a.Number, event.Detail{
+			Message: fmt.Sprintf("branch %s does not follow the merged work: %v", e.run.Branch, err),
+		})}})
+	}
+	return nil
+}

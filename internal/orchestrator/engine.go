@@ -1,0 +1,243 @@
+// Package orchestrator is the engine: the only place that changes a run's state.
+//
+// One loop per run takes what happened (progress of attempts, requests of clients, timers), asks the pure scheduler
+// what follows, makes that true in the store in one transition with its events, and only then acts on it: it
+// starts an attempt, stops one, lets one go on. An attempt runs in a goroutine of its own and reports each step to
+// the loop, which answers when the step is durable; so nothing that the store does not hold has an effect, and a
+// process killed at any instant can be resumed from what the store and git say.
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/process"
+	"orchestrator/internal/provider"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
+)
+
+// Supervisor starts the commands of attempts; process.Supervisor is one.
+type Supervisor interface {
+	provider.Launcher
+	Close(ctx context.Context) error
+}
+
+// Repository is what the engine needs of git.
+type Repository interface {
+	Root() string
+	Begin(ctx context.Context, run, branch, base string) error
+	Integration(ctx context.Context, run string) (string, error)
+	Seal(ctx context.Context, s workspace.SealSpec) (workspace.Saved, error)
+	PlanMerge(ctx context.Context, run, tip, message string) (workspace.Merge, error)
+	Advance(ctx context.Context, run string, m workspace.Merge) error
+	Merged(ctx context.Context, run, task string, number int) (string, bool, error)
+	Mirror(ctx context.Context, run, branch string) error
+	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)
+	Sweep(ctx context.Context, run string) error
+}
+
+// Workspaces makes and takes back the folders that attempts work in; workspace.Pool is one.
+type Workspaces interface {
+	// Take makes the workspace; what was at its path before is gone then.
+	Take(ctx context.Context, s workspace.Spec) error
+	// Give takes a workspace back whose work is saved and merged.
+	Give(ctx context.Context, s workspace.Spec) error
+}
+
+// Options are what an engine works with. All fields without a default are needed.
+type Options struct {
+	Run        scheduler.RunID
+	Store      persistence.Store
+	Repository Repository
+	Workspaces func(scheduler.Isolation) (Workspaces, error)
+	Supervise  func(ctx context.Context) (Supervisor, error) // starts a supervisor; again after one was lost
+	Providers  map[string]provider.Provider
+	Folder     string // the run's own files: logs, prompts, indexes, exit journal
+	Area       string // workspaces lie below it, one folder per task
+	Journal    string // where the supervisor writes exits
+	Environ    []string
+	Owner      string // random name of this owner process
+	PID        int
+	Host       string
+	Takeover   bool // the caller has proof that no other owner lives
+
+	Concurrency int           // 0 = the run's own
+	Grace       time.Duration // between asking a command to end and killing it; 0 = 10 s
+	OutputLimit int64         // bytes of output per attempt; 0 = none
+	Heartbeat   time.Duration // 0 = 3 s
+	LeaseTime   time.Duration // 0 = 15 s
+	Poll        time.Duration // how often requests are looked for; 0 = 100 ms
+
+	Now func() time.Time // nil = time.Now
+	Log *slog.Logger     // nil = none
+}
+
+// Causes that end an attempt, or the engine.
+var (
+	errStopped  = errors.New("stopped by a person")
+	errCanceled = errors.New("canceled")
+	errTimeout  = errors.New("timed out")
+	errFatal    = errors.New("engine ended")
+)
+
+// Engine works one run through. Make it with New, use it once.
+type Engine struct {
+	o     Options
+	log   *slog.Logger
+	inbox chan input
+	stop  chan bool // force?
+
+	// Owned by the loop.
+	run        persistence.Run
+	generation int64
+	state      *scheduler.State
+	tasks      map[scheduler.TaskID]*tracked
+	order      []scheduler.TaskID // in plan order
+	live       int                // goroutines that may still report
+	stopping   bool               // no new attempts; running ones end
+	settled    scheduler.RunState
+	trouble    error // an error of ours (disk, git): the run is paused with it
+	deadline   <-chan time.Time
+
+	ctx       context.Context // of every attempt; ends when nothing may be written any more
+	abort     context.CancelCauseFunc
+	attempts  sync.WaitGroup
+	merging   sync.Mutex // one merge at a time
+	launchers launchers
+}
+
+// tracked is a task with the attempt that is under way.
+type tracked struct {
+	task    *scheduler.Task
+	attempt *persistence.Attempt // the latest; nil = never started
+	failure *persistence.Attempt // the latest that failed; told to the next one
+	cancel  context.CancelCauseFunc
+	lost    int    // times that its supervisor went away
+	note    string // for the next attempt
+}
+
+// New checks the options.
+func New(o Options) (*Engine, error) {
+	if o.Store == nil || o.Repository == nil || o.Supervise == nil || o.Workspaces == nil || o.Folder == "" || o.Area == "" || o.Owner == "" {
+		return nil, errors.New("orchestrator: incomplete options")
+	}
+	if o.Grace == 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 3 * time.Second
+	}
+	if o.LeaseTime == 0 {
+		o.LeaseTime = 15 * time.Second
+	}
+	if o.Poll == 0 {
+		o.Poll = 100 * time.Millisecond
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return &Engine{
+		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
+		tasks: map[scheduler.TaskID]*tracked{},
+	}, nil
+}
+
+// Stop asks the engine to end in good order: nothing new is started; running commands may end within the grace
+// period, are then stopped, and their work is saved. With force they are stopped at once. The run is resumable.
+func (e *Engine) Stop(force bool) {
+	select {
+	case e.stop <- force:
+	default: // enough of them are waiting already
+	}
+}
+
+// Run owns the run until it is over, waits for a person, or was stopped, and returns the state that it left the run
+// in. An error means that the run could not go on; what was acknowledged is in the store and the run is resumable.
+// It is persistence.ErrConflict when another owner lives and persistence.ErrLeaseLost when one has taken over.
+func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) {
+	now := e.o.Now()
+	e.generation, err = e.o.Store.AcquireLease(ctx, persistence.Lease{
+		Run: e.o.Run, Owner: e.o.Owner, PID: e.o.PID, Host: e.o.Host, ExpiresAt: now.Add(e.o.LeaseTime),
+	}, now, e.o.Takeover)
+	if err != nil {
+		return "", fmt.Errorf("own run %s: %w", e.o.Run, err)
+	}
+	e.ctx, e.abort = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer e.abort(errFatal)
+	defer func() {
+		// Nothing of this engine may outlive it: first the processes, then the goroutines that waited for them.
+		e.abort(errFatal)
+		err = errors.Join(err, e.launchers.close(context.WithoutCancel(ctx)))
+		e.attempts.Wait()
+		if rel := e.o.Store.ReleaseLease(context.WithoutCancel(ctx), e.o.Run, e.generation); rel != nil && !errors.Is(rel, persistence.ErrLeaseLost) {
+			err = errors.Join(err, fmt.Errorf("give up the lease: %w", rel))
+		}
+	}()
+	beat, stopBeat := e.heartbeat()
+	defer stopBeat()
+	first, err := e.load(ctx)
+	if err != nil {
+		return "", err
+	}
+	e.launchers.start = e.o.Supervise
+	return e.loop(ctx, first, beat)
+}
+
+// heartbeat renews the lease until it is stopped; a lease that is lost, or that cannot be renewed, is reported once.
+func (e *Engine) heartbeat() (lost <-chan error, stop func()) {
+	c := make(chan error, 1)
+	ctx, cancel := context.WithCancel(e.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(e.o.Heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			now := e.o.Now()
+			err := e.o.Store.RenewLease(ctx, e.o.Run, e.generation, now, now.Add(e.o.LeaseTime))
+			if err != nil && ctx.Err() == nil {
+				c <- fmt.Errorf("renew the lease: %w", err)
+				return
+			}
+		}
+	}()
+	return c, func() { cancel(); <-done }
+}
+
+// event makes an event of the run; the store adds sequence number and time.
+func (e *Engine) event(kind event.Kind, task scheduler.TaskID, number int, d event.Detail) event.Event {
+	return event.Event{Run: string(e.o.Run), Kind: kind, Task: string(task), Attempt: number, Detail: d}
+}
+
+// spec is the workspace of a task: always at the same path, because agents find their history by folder.
+func (e *Engine) spec(a *persistence.Attempt) workspace.Spec {
+	return workspace.Spec{
+		Run: string(e.o.Run), Task: string(a.Task), Dir: a.Workspace, Base: a.Base,
+		Index: filepath.Join(e.o.Folder, "index", string(a.Task)),
+	}
+}
+
+// remember keeps the latest attempt if it failed, for what the next one is told.
+func (t *tracked) remember() {
+	if o := t.attempt.Outcome; o == scheduler.OutcomeFailed || o == scheduler.OutcomeConflict {
+		a := *t.attempt
+		t.failure = &a
+	}
+}

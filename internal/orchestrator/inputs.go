@@ -1,0 +1,85 @@
+package orchestrator
+
+import (
+	"orchestrator/internal/event"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
+)
+
+// input is something that happened and that the loop has to answer to.
+type input interface{ isInput() }
+
+// progress is a step of an attempt that has to be durable before the attempt goes on.
+type progress struct {
+	attempt persistence.Attempt
+	events  []event.Event
+	turns   []persistence.TaskTurn
+	done    chan error // gets nil when the step is in the store
+}
+
+// ended is the end of an attempt's goroutine.
+type ended struct {
+	attempt persistence.Attempt // Outcome says how; empty = parked, to be adopted by the next owner
+	result  *string
+	final   bool // trying again cannot help
+	turns   []persistence.TaskTurn
+	trouble error // what went wrong was ours, not the task's: the attempt is parked and the run stops
+	lost    bool  // its supervisor went away
+}
+
+// cleaned says that the workspace of a settled attempt is gone (or could not be removed).
+type cleaned struct {
+	attempt persistence.Attempt
+	err     error
+}
+
+// requested are the requests of clients that wait in the store.
+type requested struct{ list []persistence.Request }
+
+func (progress) isInput()  {}
+func (ended) isInput()     {}
+func (cleaned) isInput()   {}
+func (requested) isInput() {}
+
+// batch collects what one turn of the loop makes true, and what is done once it is.
+type batch struct {
+	t      persistence.Transition
+	starts []start
+	acks   []chan error
+	after  []func()
+}
+
+// start is an attempt to be started after the transition.
+type start struct {
+	attempt persistence.Attempt
+	from    scheduler.Phase
+	exit    *recordedExit
+}
+
+func (b *batch) empty() bool {
+	t := &b.t
+	return t.State == "" && len(t.Tasks) == 0 && len(t.Attempts) == 0 && len(t.Sessions) == 0 && len(t.Turns) == 0 &&
+		len(t.Requests) == 0 && len(t.Events) == 0 && t.Options == nil
+}
+
+// change moves a task on; two moves of one task in a batch become one row update.
+func (b *batch) change(c persistence.TaskChange) {
+	for i := len(b.t.Tasks) - 1; i >= 0 && i >= len(b.t.Tasks)-64; i-- {
+		if b.t.Tasks[i].Task == c.Task {
+			b.t.Tasks[i].To, b.t.Tasks[i].Result, b.t.Tasks[i].Error = c.To, c.Result, c.Error
+			return
+		}
+	}
+	b.t.Tasks = append(b.t.Tasks, c)
+}
+
+// record stores an attempt; the last record of a batch counts.
+func (b *batch) record(a persistence.Attempt) {
+	for i := range b.t.Attempts {
+		if b.t.Attempts[i].Task == a.Task && b.t.Attempts[i].Number == a.Number {
+			b.t.Attempts[i] = a
+			return
+		}
+	}
+	b.t.Attempts = append(b.t.Attempts, a)
+}

@@ -1,0 +1,190 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/process"
+	"orchestrator/internal/scheduler"
+)
+
+// recordedExit is the exit of a command whose owner was gone when it ended.
+type recordedExit struct{ process.Exit }
+
+// load reads the run, settles what an earlier owner left, and returns the first batch: what is gone on with and what
+// starts.
+func (e *Engine) load(ctx context.Context) (*batch, error) {
+	for _, dir := range []string{"log", "index", "prompt"} {
+		if err := os.MkdirAll(filepath.Join(e.o.Folder, dir), 0o700); err != nil {
+			return nil, fmt.Errorf("make the run's folder: %w", err)
+		}
+	}
+	var err error
+	if e.run, err = e.o.Store.GetRun(ctx, e.o.Run); err != nil {
+		return nil, fmt.Errorf("load run: %w", err)
+	}
+	tasks, err := e.o.Store.ListTasks(ctx, e.o.Run)
+	if err != nil {
+		return nil, fmt.Errorf("load tasks: %w", err)
+	}
+	attempts, err := e.o.Store.ListAttempts(ctx, e.o.Run, "")
+	if err != nil {
+		return nil, fmt.Errorf("load attempts: %w", err)
+	}
+	events, err := e.o.Store.Events(ctx, e.o.Run, 0, 0)
+	if err != nil {
+		return nil, fmt.Errorf("load events: %w", err)
+	}
+	requests, err := e.o.Store.PendingRequests(ctx, e.o.Run)
+	if err != nil {
+		return nil, fmt.Errorf("load requests: %w", err)
+	}
+	if err := e.o.Repository.Sweep(ctx, string(e.o.Run)); err != nil {
+		return nil, fmt.Errorf("sweep stale locks: %w", err)
+	}
+	if err := e.o.Repository.Begin(ctx, string(e.o.Run), e.run.Branch, e.run.Base); err != nil {
+		return nil, err // says all that is needed
+	}
+	for _, t := range tasks {
+		e.tasks[t.ID] = &tracked{task: t}
+		e.order = append(e.order, t.ID)
+	}
+	progress := e.restore(attempts, events)
+	concurrency := e.o.Concurrency
+	if concurrency == 0 {
+		concurrency = e.run.Concurrency
+	}
+	durations, err := e.o.Store.Durations(ctx, e.run.Repository, e.run.Name)
+	if err != nil {
+		return nil, fmt.Errorf("load earlier durations: %w", err)
+	}
+	e.state, err = scheduler.NewState(tasks, progress, scheduler.Options{
+		Concurrency: concurrency, FailFast: e.run.Options.FailFast, Canceled: e.run.Options.Canceled, ByTask: durations.ByTask, ByAgent: durations.ByAgent,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("build the graph: %w", err)
+	}
+	return e.begin(ctx, concurrency, len(events), attempts, requests)
+}
+
+// restore finds each task's latest attempt, the note for its next one, and what counts against its allowance.
+func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) map[scheduler.TaskID]scheduler.Progress {
+	reset := map[scheduler.TaskID]int{} // attempts up to this number are forgiven
+	for _, ev := range events {
+		if t := e.tasks[scheduler.TaskID(ev.Task)]; t != nil {
+			switch ev.Kind {
+			case event.TaskReset:
+				reset[t.task.ID], t.note = ev.Attempt, ev.Message
+			case event.TaskStarted:
+				t.note = ""
+			}
+		}
+	}
+	progress := map[scheduler.TaskID]scheduler.Progress{}
+	for i := range attempts {
+		a := &attempts[i]
+		t := e.tasks[a.Task]
+		if t == nil {
+			continue
+		}
+		p := progress[a.Task]
+		p.Started = max(p.Started, a.Number)
+		spent := a.Outcome == scheduler.OutcomeFailed || (a.Outcome == scheduler.OutcomeConflict && a.Phase == scheduler.PhaseDone)
+		if spent && a.Number > reset[a.Task] {
+			p.Spent++
+		}
+		if t.attempt == nil || a.Number > t.attempt.Number {
+			t.attempt = a
+			t.remember()
+			p.Held, p.Stopping = held(t), a.Canceling && a.EndedAt.IsZero()
+		}
+		progress[a.Task] = p
+	}
+	return progress
+}
+
+// begin is the first batch: the run goes on, interrupted attempts are decided about, requests that came meanwhile
+// are obeyed, and what can start starts.
+func (e *Engine) begin(ctx context.Context, concurrency, events int, attempts []persistence.Attempt, requests []persistence.Request) (*batch, error) {
+	b := &batch{}
+	b.t.State = scheduler.RunRunning
+	kind := event.RunResumed
+	if e.generation == 1 && len(attempts) == 0 {
+		kind = event.RunStarted
+	}
+	if kind == event.RunResumed || events == 0 {
+		b.t.Events = append(b.t.Events, e.event(kind, "", 0, event.Detail{
+			Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
+			State: string(scheduler.RunRunning), Counts: e.counts(),
+		}))
+	}
+	if err := e.recover(ctx, b); err != nil {
+		return nil, err
+	}
+	if err := e.step(b, scheduler.Begin{}); err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	for _, r := range requests {
+		e.takeRequest(b, r)
+	}
+	return b, nil
+}
+
+// recover decides about every attempt that an earlier owner left under way. What has a result is gone on with from
+// there; what was cut off in the middle of its work is saved and made again.
+func (e *Engine) recover(ctx context.Context, b *batch) error {
+	exits, err := process.ReadJournal(e.o.Journal)
+	if err != nil {
+		return fmt.Errorf("read the exit journal: %w", err)
+	}
+	for _, id := range e.order {
+		t := e.tasks[id]
+		if t.task.Status == scheduler.TaskCompleted {
+			e.cleanLater(b, t.attempt)
+		}
+		if t.task.Status != scheduler.TaskRunning || held(t) {
+			continue
+		}
+		a := t.attempt
+		if a == nil {
+			return fmt.Errorf("task %s is running but has no attempt: the store contradicts itself", id)
+		}
+		action, why := adoption(a, exits)
+		if action == ActionAgain {
+			if err := e.interrupted(ctx, b, t); err != nil {
+				return err
+			}
+			continue
+		}
+		s := start{attempt: *a, from: a.Phase}
+		if a.Phase == scheduler.PhaseWorking {
+			s.exit = &recordedExit{exits[turnID(a)]}
+		}
+		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{
+			Status: string(scheduler.TaskRunning), Phase: string(a.Phase), Action: "goes on", Reason: why,
+		}))
+		a.Generation = e.generation
+		s.attempt.Generation = e.generation
+		b.record(*a)
+		b.starts = append(b.starts, s)
+		e.live++
+	}
+	return nil
+}
+
+// interrupted saves what a cut-off attempt left in its workspace and puts the task back.
+func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
+	a := t.attempt
+	if a.Phase == scheduler.PhaseWorking && a.Workspace != "" {
+		if err := e.save(ctx, a, "interrupted"); err != nil {
+			return fmt.Errorf("save the interrupted work of %s: %w", a.Task, err)
+		}
+	}
+	a.Outcome, a.Phase, a.EndedAt, a.Generation = scheduler.OutcomeInterrupted, scheduler.PhaseDone, e.o.Now(), e.generation
+	a.Error = "its owner went away"
+	return e.step(b, scheduler.AttemptEnded{Task: a.Task, Outcome: scheduler.OutcomeInterrupted})
+}

@@ -1,0 +1,301 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
+)
+
+// loop is the life of the engine after loading: one input batch, one transition, its effects, and again.
+func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (scheduler.RunState, error) {
+	b := first
+	poll := time.NewTicker(e.o.Poll)
+	defer poll.Stop()
+	var version int64 = -1
+	for {
+		if err := e.commit(ctx, b); err != nil {
+			return "", e.fatal(err)
+		}
+		if e.over() {
+			break
+		}
+		b = &batch{}
+		select {
+		case in := <-e.inbox:
+			e.take(b, in)
+			e.drain(b)
+		case force := <-e.stop:
+			e.beginStop(b, force)
+		case <-ctx.Done():
+			e.beginStop(b, true)
+			ctx = context.WithoutCancel(ctx)
+		case <-e.deadline:
+			e.deadline = nil
+			e.cancelRunning(errStopped)
+		case err := <-beat:
+			return "", e.fatal(err)
+		case <-poll.C:
+			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
+			if err != nil {
+				return "", e.fatal(fmt.Errorf("look for requests: %w", err))
+			}
+			if v == version {
+				continue
+			}
+			version = v
+			list, err := e.o.Store.PendingRequests(context.WithoutCancel(ctx), e.o.Run)
+			if err != nil {
+				return "", e.fatal(fmt.Errorf("read requests: %w", err))
+			}
+			if len(list) > 0 {
+				e.take(b, requested{list})
+			}
+		}
+	}
+	return e.settled, e.trouble
+}
+
+// drain takes what else is waiting, so that it shares the transition. Yielding once lets the goroutines that were
+// just answered get here too.
+func (e *Engine) drain(b *batch) {
+	runtime.Gosched()
+	for range cap(e.inbox) {
+		select {
+		case in := <-e.inbox:
+			e.take(b, in)
+		default:
+			return
+		}
+	}
+}
+
+// over says whether there is nothing left to wait for.
+func (e *Engine) over() bool { return e.settled != "" && e.live == 0 }
+
+// commit makes a batch true and then acts on it.
+func (e *Engine) commit(ctx context.Context, b *batch) error {
+	e.settle(b)
+	if !b.empty() {
+		b.t.Run, b.t.Generation, b.t.Now = e.o.Run, e.generation, e.o.Now()
+		// What happened must be recorded also when the caller no longer waits.
+		if _, err := e.o.Store.Apply(context.WithoutCancel(ctx), b.t); err != nil {
+			for _, c := range b.acks {
+				c <- errFatal
+			}
+			return fmt.Errorf("record what happened: %w", err)
+		}
+	}
+	for _, c := range b.acks {
+		c <- nil
+	}
+	for _, f := range b.after {
+		f()
+	}
+	for _, s := range b.starts {
+		e.launch(s)
+	}
+	return nil
+}
+
+// settle ends a stopping run once nothing of it is under way.
+func (e *Engine) settle(b *batch) {
+	if !e.stopping || e.live > 0 || len(b.starts) > 0 || e.settled != "" {
+		return
+	}
+	reason := "stopped; resumable"
+	if e.trouble != nil {
+		reason = e.trouble.Error()
+	}
+	e.finish(b, scheduler.RunPaused, reason)
+}
+
+// finish records the state that the run is left in.
+func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
+	if e.settled == state {
+		return
+	}
+	e.settled = state
+	b.t.State = state
+	if state == scheduler.RunPaused && e.trouble != nil {
+		b.t.Error = reason
+	}
+	d := event.Detail{State: string(state), Reason: reason, Counts: e.counts(), DurationMS: e.o.Now().Sub(e.run.CreatedAt).Milliseconds()}
+	kind := event.RunFinished
+	switch state {
+	case scheduler.RunPaused:
+		kind = event.RunPaused
+	case scheduler.RunWaiting:
+		kind = event.RunWaiting
+	case scheduler.RunFailed:
+		d.Error = e.cause()
+		b.t.Error = d.Error
+	}
+	b.t.Events = append(b.t.Events, e.event(kind, "", 0, d))
+	e.log.Info("run settled", "state", string(state))
+}
+
+func (e *Engine) counts() map[string]int {
+	c := map[string]int{}
+	for _, t := range e.tasks {
+		c[string(t.task.Status)]++
+	}
+	return c
+}
+
+// cause names the first task in plan order whose failure makes the run a failed one.
+func (e *Engine) cause() string {
+	for _, id := range e.order {
+		if t := e.tasks[id]; t.task.Status == scheduler.TaskFailed {
+			return fmt.Sprintf("%s: %s", id, t.task.Error)
+		}
+	}
+	return ""
+}
+
+// take answers one input.
+func (e *Engine) take(b *batch, in input) {
+	switch in := in.(type) {
+	case progress:
+		t := e.tasks[in.attempt.Task]
+		in.attempt.Canceling = t.attempt.Canceling
+		*t.attempt = in.attempt
+		b.record(in.attempt)
+		b.t.Events = append(b.t.Events, in.events...)
+		b.t.Turns = append(b.t.Turns, in.turns...)
+		b.acks = append(b.acks, in.done)
+	case ended:
+		e.takeEnded(b, in)
+	case cleaned:
+		e.takeCleaned(b, in)
+	case requested:
+		for _, r := range in.list {
+			e.takeRequest(b, r)
+		}
+	}
+}
+
+func (e *Engine) takeEnded(b *batch, in ended) {
+	e.live--
+	t := e.tasks[in.attempt.Task]
+	t.cancel = nil
+	in.attempt.Canceling = t.attempt.Canceling
+	*t.attempt = in.attempt
+	b.t.Turns = append(b.t.Turns, in.turns...)
+	if in.trouble != nil {
+		e.log.Error("attempt cannot go on", "task", string(in.attempt.Task), "attempt", in.attempt.Number, "error", in.trouble)
+		if e.trouble == nil {
+			e.trouble = fmt.Errorf("task %s: %w", in.attempt.Task, in.trouble)
+		}
+		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number, event.Detail{Message: in.trouble.Error()}))
+	}
+	if in.attempt.Outcome == "" { // parked: the next owner goes on with it
+		b.record(in.attempt)
+		e.beginStop(b, false)
+		return
+	}
+	if in.lost {
+		t.lost++
+		if t.lost > maxLost {
+			in.attempt.Outcome, in.final = scheduler.OutcomeFailed, true
+			in.attempt.Error = fmt.Sprintf("its supervising process was killed %d times", t.lost)
+		}
+	}
+	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
+	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
+	t.remember()
+	e.must(b, scheduler.AttemptEnded{
+		Task: in.attempt.Task, Outcome: in.attempt.Outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
+	})
+	if t.attempt.Outcome == scheduler.OutcomeSucceeded {
+		e.must(b, scheduler.Learned{Task: in.attempt.Task, Duration: t.attempt.EndedAt.Sub(t.attempt.StartedAt)})
+		e.cleanLater(b, t.attempt)
+	}
+}
+
+// cleanLater has the workspace of a merged attempt taken away once the batch is true.
+func (e *Engine) cleanLater(b *batch, a *persistence.Attempt) {
+	if a == nil || a.Workspace == "" || a.Cleaned {
+		return
+	}
+	done := *a
+	e.live++
+	b.after = append(b.after, func() { e.clean(done) })
+}
+
+// maxLost is how often a task may lose its supervisor under one owner before it is the suspect.
+const maxLost = 3
+
+func (e *Engine) takeCleaned(b *batch, in cleaned) {
+	e.live--
+	if in.err != nil {
+		e.log.Warn("workspace stays", "task", string(in.attempt.Task), "error", in.err)
+		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number,
+			event.Detail{Message: "its workspace could not be removed: " + in.err.Error()}))
+		return
+	}
+	in.attempt.Cleaned = true
+	if t := e.tasks[in.attempt.Task]; t.attempt.Number == in.attempt.Number {
+		*t.attempt = in.attempt
+	}
+	b.record(in.attempt)
+}
+
+// beginStop stops starting. Running commands get the grace period to end by themselves, or none.
+func (e *Engine) beginStop(b *batch, force bool) {
+	if !e.stopping {
+		e.stopping = true
+		e.must(b, scheduler.Pause{})
+		if !force && e.deadline == nil {
+			e.deadline = time.After(e.o.Grace)
+		}
+	}
+	if force {
+		e.deadline = nil
+		e.cancelRunning(errStopped)
+	}
+}
+
+func (e *Engine) cancelRunning(cause error) {
+	for _, t := range e.tasks {
+		if t.cancel != nil {
+			t.cancel(cause)
+		}
+	}
+}
+
+// fatal ends everything without writing another word: the store or the lease is gone.
+func (e *Engine) fatal(err error) error {
+	e.log.Error("engine ends", "error", err)
+	e.abort(errors.Join(errFatal, err))
+	return err
+}
+
+// report makes a step of an attempt durable. An error means that the attempt must end at once without a word.
+func (e *Engine) report(p progress) error {
+	p.done = make(chan error, 1)
+	select {
+	case e.inbox <- p:
+	case <-e.ctx.Done():
+		return errFatal
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-e.ctx.Done():
+		return errFatal
+	}
+}
+
+// tell hands the loop an input that needs no answer.
+func (e *Engine) tell(in input) {
+	select {
+	case e.inbox <- in:
+	case <-e.ctx.Done():
+	}
+}
