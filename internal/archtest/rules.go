@@ -45,8 +45,9 @@ var arrows = map[string][]string{
 
 	// Programs that look at orc from outside: they run the binary and read what it prints.
 	"examples/demo": {},
-	"test/bench":    {},
-	"test/kill":     {},
+	"test/rig":      {},
+	"test/bench":    {"test/rig"},
+	"test/kill":     {"test/rig"},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.
