@@ -258,3 +258,20 @@ type RequestDone struct {
 	ID    int64
 	Error string // why it was refused; empty = done
 }
+
+// NewSQLiteStore opens the database file at path with the default options, creating it and its folder when they
+// do not exist. An empty path means DefaultPath.
+func NewSQLiteStore(ctx context.Context, path string) (*SQLiteStore, error) {
+	return OpenSQLite(ctx, path, Options{})
+}
+
+// NewMemoryStore opens an empty store that no other shares and that is gone at Close.
+//
+// It is a private ":memory:" database with one connection, which the writer's goroutine lends to readers between
+// transactions. Of the other ways to have one, a shared cache is shared by name with the whole process and lets a
+// reader block the writer without bound, a "memdb" makes them time out on one another, and a file in a temporary
+// folder is left behind by a crash. Here readers and the writer take turns, so nothing can block or time out, no
+// file is made, and isolation is by construction.
+func NewMemoryStore(ctx context.Context) (*SQLiteStore, error) {
+	return openMemory(ctx, Options{})
+}
