@@ -82,3 +82,11 @@ func (a *App) taskIDs(ctx context.Context, run string, given []string, word stri
 	}
 	return found
 }
+
+// mustComplete gives a flag of cmd the values that it may have.
+func mustComplete(cmd *cobra.Command, flag string, values ...cobra.Completion) {
+	complete := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag does not exist: a mistake in the program's text
+	}
+}

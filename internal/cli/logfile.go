@@ -7,6 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 const (
@@ -121,4 +127,56 @@ func (l *logFile) lines(final bool, f func(line []byte, ends bool) error) error 
 		return f(line, true)
 	}
 	return nil
+}
+
+// lastLineSize is how much of a log's end is looked at for its last line.
+const lastLineSize = 4 << 10
+
+// logPath is where an attempt's output is.
+func (a *App) logPath(run scheduler.RunID, task string, number int) (string, error) {
+	dir, err := a.RunDir(string(run))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "log", fmt.Sprintf("%s.%d.log", task, number)), nil
+}
+
+// lastLogLine returns the last line that a task's latest attempt wrote, or an empty string.
+func (a *App) lastLogLine(run scheduler.RunID, task string) (string, error) {
+	latest := ""
+	for n := 1; ; n++ {
+		path, err := a.logPath(run, task, n)
+		if err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return "", fmt.Errorf("look for the log: %w", err)
+		}
+		latest = path
+	}
+	if latest == "" {
+		return "", nil
+	}
+	f, err := os.Open(latest)
+	if err != nil {
+		return "", fmt.Errorf("open the log: %w", err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", fmt.Errorf("read the log: %w", err)
+	}
+	end := make([]byte, min(size, lastLineSize))
+	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the log: %w", err)
+	}
+	lines := strings.Split(view.Sanitize(string(end)), "\n")
+	for _, line := range slices.Backward(lines) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line, nil
+		}
+	}
+	return "", nil
 }

@@ -59,26 +59,13 @@ func (t *table) write(w io.Writer, indent string, width int) error {
 			if c.right {
 				text, pad = pad+text, ""
 			}
-			line += strings.Repeat(" ", gap) + text
+			line += strings.Repeat(" ", gap) + text + pad
 			used += gap + widths[i]
 			gap = 2
-			if rest(row[i+1:]) {
-				line += pad
-			}
 		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// rest says whether any of the cells has text.
-func rest(row []cell) bool {
-	for _, c := range row {
-		if c.text != "" {
-			return true
-		}
-	}
-	return false
 }
