@@ -45,8 +45,9 @@ var arrows = map[string][]string{
 
 	// Programs that look at orc from outside: they run the binary and read what it prints.
 	"examples/demo": {},
-	"test/bench":    {},
-	"test/kill":     {},
+	"test/rig":      {},
+	"test/bench":    {"test/rig"},
+	"test/kill":     {"test/rig"},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.
@@ -55,13 +56,14 @@ var fences = map[string][]string{
 	"charm.land/lipgloss":             {"internal/tui"},
 	"charm.land/bubbles":              {"internal/tui"},
 	"github.com/charmbracelet":        {"internal/tui"},
+	"github.com/charmbracelet/x/ansi": {"internal/tui", "internal/progress", "internal/cli"}, // widths and truncation
 	"github.com/spf13/cobra":          {"internal/cli"},
 	"github.com/spf13/pflag":          {"internal/cli"},
 	"github.com/itchyny/gojq":         {"internal/cli"},
 	"modernc.org":                     {"internal/persistence"},
 	"go.yaml.in/yaml":                 {"internal/plan", "internal/config"},
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
-	"golang.org/x/sys":                {"internal/persistence", "internal/cli"},
+	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
 	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
 	"github.com/creack/pty":           {testsOnly},
 	"github.com/google/go-cmp":        {testsOnly},

@@ -7,12 +7,12 @@ const (
 	// maxHolds is how many of the waiting patterns, those with the highest priority, reserve their files. One would
 	// be enough that no task starves: the first of those that wait is reserved until it starts, then the next.
 	maxHolds = 64
-	// taskBudget and roundBudget are how many patterns may be parked: in all per task of the run, and on top of
-	// that in every step. When it is used up, the search goes on in the next step where this one stopped.
-	taskBudget  = 32
-	roundBudget = 256
-	// maxAnswers bounds the cache of overlap answers.
-	maxAnswers = 1 << 20
+	// How many patterns may be parked: freeBudget and taskBudget times the tasks in the whole run, and on top of
+	// that roundBudget in every step. When it is used up, the search goes on in the next step where this one
+	// stopped. Runs of a few hundred tasks cannot use it up.
+	freeBudget  = 1 << 18
+	taskBudget  = 8
+	roundBudget = 16
 )
 
 // files is the exclusion of tasks by what they write. See readyTasks for the idea.
@@ -31,7 +31,6 @@ type files struct {
 	holdsValid bool
 	reserved   []int32 // patterns parked for a reservation; stale ones are told by the queue
 	budget     int
-	answers    map[uint64]bool
 }
 
 // queue is a pattern and the classes that wait for it. It is in ready or in parked when it has classes.
@@ -57,8 +56,7 @@ func (f *files) init(before func(a, b int32) bool, tasks int) {
 		f.queues[p].classes = heap{order: f.byClass}
 	}
 	f.ready, f.parked = heap{order: f.byQueue}, heap{order: f.byQueue}
-	f.budget = taskBudget * tasks
-	f.answers = make(map[uint64]bool)
+	f.budget = freeBudget + taskBudget*tasks
 }
 
 // first returns the first task that waits for a pattern.
@@ -297,31 +295,18 @@ func (f *files) overlaps(p, c int32) bool {
 	return false
 }
 
+// patternsOverlap is not cached: most answers cost less than a look into a large map (about 20 to 200 ns).
 func (f *files) patternsOverlap(p, q int32) bool {
 	if p == q {
 		return true
 	}
 	a, b := f.queues[p].globs, f.queues[q].globs
-	if len(a) == 1 && len(b) == 1 && a[0].literal != "" && b[0].literal != "" {
-		return overlap(&a[0], &b[0]) // cheaper than to remember
-	}
-	key := uint64(min(p, q))<<32 | uint64(max(p, q))
-	answer, known := f.answers[key]
-	if known {
-		return answer
-	}
-search:
 	for i := range a {
 		for j := range b {
 			if overlap(&a[i], &b[j]) {
-				answer = true
-				break search
+				return true
 			}
 		}
 	}
-	if len(f.answers) >= maxAnswers {
-		clear(f.answers)
-	}
-	f.answers[key] = answer
-	return answer
+	return false
 }

@@ -9,6 +9,7 @@ import (
 // glob is one pattern of a task's writes, taken apart: case-folded, cleaned, without braces.
 type glob struct {
 	segments []segment
+	prefix   string // the folded leading components without a wildcard
 	literal  string // the folded path when no segment has a wildcard, else empty
 	folder   bool   // what it matches may have files below that only a ** of another pattern reaches
 }
@@ -94,7 +95,7 @@ func parseGlob(pattern string) glob {
 		cleaned = "/**" // it leaves the repository; what it means is not ours to guess, so it meets everything
 	}
 	var g glob
-	var literal []string
+	var prefix []string
 	for _, part := range strings.Split(strings.Trim(cleaned, "/"), "/") {
 		seg, text, plain := parseSegment(part)
 		if part == "" {
@@ -103,15 +104,14 @@ func parseGlob(pattern string) glob {
 		if seg.deep && len(g.segments) > 0 && g.segments[len(g.segments)-1].deep {
 			continue
 		}
-		g.segments = append(g.segments, seg)
-		if plain && (len(literal) > 0 || len(g.segments) == 1) {
-			literal = append(literal, text)
-		} else {
-			literal = nil
+		if plain && len(prefix) == len(g.segments) {
+			prefix = append(prefix, text)
 		}
+		g.segments = append(g.segments, seg)
 	}
-	if len(literal) == len(g.segments) {
-		g.literal = strings.Join(literal, "/")
+	g.prefix = strings.Join(prefix, "/")
+	if len(prefix) == len(g.segments) {
+		g.literal = g.prefix
 	}
 	g.folder = folder || !fileLike(g.segments[len(g.segments)-1])
 	return g

@@ -41,25 +41,35 @@ func overlap(a, b *glob) bool {
 	if a.literal != "" && b.literal != "" {
 		return below(a.literal, b.literal) || below(b.literal, a.literal)
 	}
-	m := meeting{a: a, b: b}
+	if !below(a.prefix, b.prefix) && !below(b.prefix, a.prefix) {
+		return false
+	}
+	var space [64]int8
+	m := newMeeting(a, b, space[:])
 	return m.from(0, 0)
 }
 
-// below says whether path is dir or lies in it.
+// below says whether path is dir or lies in it; everything lies in the empty one.
 func below(path, dir string) bool {
-	return strings.HasPrefix(path, dir) && (len(path) == len(dir) || path[len(dir)] == '/')
+	return strings.HasPrefix(path, dir) && (dir == "" || len(path) == len(dir) || path[len(dir)] == '/')
 }
 
 func example(a, b *glob) string {
-	m := meeting{a: a, b: b}
-	m.from(0, 0)
+	m := newMeeting(a, b, nil)
 	return strings.Join(m.walk(0, 0), "/")
 }
 
 // meeting searches a path that two globs both cover.
 type meeting struct {
 	a, b *glob
-	seen map[[2]int]bool
+	seen []int8 // by pair of positions: 1 = meet, -1 = do not
+}
+
+func newMeeting(a, b *glob, space []int8) meeting {
+	if n := len(a.segments) * len(b.segments); n > len(space) {
+		space = make([]int8, n)
+	}
+	return meeting{a: a, b: b, seen: space}
 }
 
 // from says whether the rests of both globs, from segments i and j on, meet.
@@ -76,9 +86,9 @@ func (m *meeting) from(i, j int) bool {
 	if !a[i].deep && !b[j].deep {
 		return meetSegments(a[i].tokens, b[j].tokens) && m.from(i+1, j+1)
 	}
-	key := [2]int{i, j}
-	if known, ok := m.seen[key]; ok {
-		return known
+	known := &m.seen[i*len(b)+j]
+	if *known != 0 {
+		return *known > 0
 	}
 	var met bool
 	if a[i].deep {
@@ -86,10 +96,10 @@ func (m *meeting) from(i, j int) bool {
 	} else {
 		met = m.from(i, j+1) || m.from(i+1, j)
 	}
-	if m.seen == nil {
-		m.seen = make(map[[2]int]bool)
+	*known = -1
+	if met {
+		*known = 1
 	}
-	m.seen[key] = met
 	return met
 }
 
@@ -131,21 +141,62 @@ func samples(segs []segment) []string {
 	return names
 }
 
-// meetSegments says whether one name matches both token lists.
-func meetSegments(a, b []token) bool { return meetTokens(a, b, nil) }
+// meetSegments says whether one name matches both token lists, without allocating for names of common length.
+func meetSegments(a, b []token) bool {
+	var space [2][64]bool // reachable positions in b for one position in a, and for the next
+	row, next := space[0][:], space[1][:]
+	if len(b) >= len(row) {
+		row, next = make([]bool, len(b)+1), make([]bool, len(b)+1)
+	}
+	row, next = row[:len(b)+1], next[:len(b)+1]
+	row[0] = true
+	for i := 0; ; i++ {
+		for j := range len(b) {
+			if row[j] && (b[j].star || i < len(a) && a[i].star) {
+				row[j+1] = true
+			}
+		}
+		if i == len(a) {
+			return row[len(b)]
+		}
+		clear(next)
+		any := false
+		for j := range row {
+			switch {
+			case !row[j]:
+			case a[i].star, j < len(b) && b[j].star:
+				next[j], any = true, true
+			case j < len(b) && meetRunes(&a[i], &b[j]):
+				next[j+1], any = true, true
+			}
+		}
+		if !any {
+			return false
+		}
+		row, next = next, row
+	}
+}
+
+func meetRunes(a, b *token) bool {
+	if a.literal != 0 && b.literal != 0 {
+		return a.literal == b.literal
+	}
+	x, y := a.runes(), b.runes()
+	return x.ascii[0]&y.ascii[0]|x.ascii[1]&y.ascii[1] != 0 || x.other && y.other
+}
 
 // common returns a name that matches both; they must meet.
 func common(a, b []token) string {
 	var name []rune
-	meetTokens(a, b, &name)
+	findName(a, b, &name)
 	if len(name) == 0 {
 		return "x" // both are stars
 	}
 	return string(name)
 }
 
-// meetTokens is a search over pairs of positions, each looked at once. name, if not nil, receives the name found.
-func meetTokens(a, b []token, name *[]rune) bool {
+// findName is a search over pairs of positions, each looked at once; name receives the name found.
+func findName(a, b []token, name *[]rune) bool {
 	var dead map[[2]int]bool // pairs known not to meet; made only when a star asks for a choice
 	var search func(i, j int) bool
 	search = func(i, j int) bool {
@@ -183,14 +234,11 @@ func meetTokens(a, b []token, name *[]rune) bool {
 
 // take goes on with a rune that both tokens match, if there is one; the rune stays in name if the rest succeeds.
 func take(name *[]rune, a, b token, rest func() bool) bool {
-	x, y := a.runes(), b.runes()
-	lo, hi := x.ascii[0]&y.ascii[0], x.ascii[1]&y.ascii[1]
-	if lo|hi == 0 && !(x.other && y.other) || a.literal != 0 && b.literal != 0 && a.literal != b.literal {
+	if !meetRunes(&a, &b) {
 		return false
 	}
-	if name == nil {
-		return rest()
-	}
+	x, y := a.runes(), b.runes()
+	lo, hi := x.ascii[0]&y.ascii[0], x.ascii[1]&y.ascii[1]
 	r := max(a.literal, b.literal)
 	if r == 0 {
 		r = pick(lo, hi)

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"cmp"
+	"maps"
 	"strings"
 
 	"orchestrator/internal/scheduler"
@@ -32,46 +34,35 @@ func (r *Run) Waits() []*Task {
 	return waits
 }
 
-// Roots says for each task that was skipped without having run because of which failed task that is. Tasks whose
-// reason cannot be told are absent.
+// Roots says for each task that was not run because of another one which task that is: the failed or cancelled
+// one at the root. Tasks for which that cannot be told are absent.
 func (r *Run) Roots() map[*Task]*Task {
-	roots := make(map[*Task]*Task)
+	known := make(map[*Task]*Task) // nil = looked for in vain
 	for _, t := range r.Tasks {
-		r.root(t, roots, make(map[*Task]bool))
+		r.root(t, known, make(map[*Task]bool))
 	}
-	for t, root := range roots {
-		if root == nil {
-			delete(roots, t)
-		}
-	}
-	return roots
+	maps.DeleteFunc(known, func(_, root *Task) bool { return root == nil })
+	return known
 }
 
-// root finds the failed or cancelled task that t was skipped for, and remembers it; nil = none. The path keeps it
-// from going round in circles, should needs do so.
+// root finds what t was not run for, and remembers it. The path keeps it from going round in circles, should
+// needs do so.
 func (r *Run) root(t *Task, known map[*Task]*Task, path map[*Task]bool) *Task {
-	if t.Status != scheduler.TaskSkipped || t.Ran() || path[t] {
-		return nil
-	}
-	if root, ok := known[t]; ok {
+	if root, ok := known[t]; ok || path[t] {
 		return root
 	}
 	path[t] = true
 	defer delete(path, t)
-	needs := t.Needs
-	if len(needs) == 0 {
-		needs = reasonNeeds(t.Reason)
-	}
-	for _, id := range needs {
+	for _, id := range t.blockers() {
 		need := r.byID[id]
 		if need == nil {
 			continue
 		}
-		if (need.Status == scheduler.TaskFailed && !need.Allowed) || need.Status == scheduler.TaskCanceled {
-			known[t] = need
-			return need
+		root := r.root(need, known, path)
+		if root == nil && ((need.Status == scheduler.TaskFailed && !need.Allowed) || need.Status == scheduler.TaskCanceled) {
+			root = need
 		}
-		if root := r.root(need, known, path); root != nil {
+		if root != nil {
 			known[t] = root
 			return root
 		}
@@ -80,21 +71,33 @@ func (r *Run) root(t *Task, known map[*Task]*Task, path map[*Task]bool) *Task {
 	return nil
 }
 
-// reasonNeeds reads the ids out of a reason such as "needs docs" or "needs docs, api".
-func reasonNeeds(reason string) []string {
-	list, ok := strings.CutPrefix(reason, "needs ")
-	if !ok {
+// blockers returns the tasks that may have kept t from being run: the one that its reason names, else all that it
+// needs. A task that ran is one whose own failure was recorded as skipped, unless its reason says otherwise.
+func (t *Task) blockers() []string {
+	if t.Status != scheduler.TaskSkipped && t.Status != scheduler.TaskCanceled {
 		return nil
 	}
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+	reason := cmp.Or(t.Reason, t.Error)
+	for _, prefix := range []string{"needs ", "fail-fast: "} {
+		if id, ok := strings.CutPrefix(reason, prefix); ok {
+			return []string{id}
+		}
+	}
+	if t.Ran() || t.Status == scheduler.TaskCanceled {
+		return nil
+	}
+	return t.Needs
 }
 
-// NotRun returns the tasks that were skipped because of a failed one, in plan order.
+// NotRun returns the tasks that were not run because of a failed one, in plan order.
 func (r *Run) NotRun(cause *Task) []*Task {
+	if cause == nil {
+		return nil
+	}
 	roots := r.Roots()
 	var skipped []*Task
 	for _, t := range r.Tasks {
-		if roots[t] == cause && roots[t] != nil {
+		if roots[t] == cause {
 			skipped = append(skipped, t)
 		}
 	}

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 	"time"
 
@@ -168,4 +170,15 @@ func (t *Task) blame(e event.Event) {
 	t.Error = SanitizeLine(e.Error)
 	t.Output = strings.Trim(Sanitize(e.Output), "\n")
 	t.ExitCode = e.ExitCode
+}
+
+// Why says in one line why the task failed, with the exit code where the error does not name it.
+func (t *Task) Why() string {
+	switch {
+	case t.ExitCode == nil || strings.Contains(t.Error, "exit"):
+		return cmp.Or(t.Error, "no reason given")
+	case t.Error == "":
+		return fmt.Sprintf("exit %d", *t.ExitCode)
+	}
+	return fmt.Sprintf("%s (exit %d)", t.Error, *t.ExitCode)
 }

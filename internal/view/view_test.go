@@ -145,6 +145,30 @@ func TestATaskRecordedAsSkippedAfterItRanCausesNothing(t *testing.T) {
 	}
 }
 
+func TestWhatFailFastStoppedIsNotRunBecauseOfTheFailure(t *testing.T) {
+	r := folded(Seed{}, script(
+		event.Event{Time: at(1), Kind: event.TaskFailed, Task: "hard", Attempt: 1},
+		ev(1, event.TaskCanceled, "a", event.Detail{Error: "fail-fast: hard"}),
+		ev(1, event.TaskSkipped, "b", event.Detail{Error: "needs a"}),
+		ev(1, event.TaskCanceled, "c", event.Detail{Reason: "by a person"}),
+	))
+	if got := IDs(r.NotRun(r.Task("hard"))); !cmp.Equal(got, []string{"a", "b"}) {
+		t.Errorf("not run: %v", got)
+	}
+}
+
+func TestATaskThatRanBeforeCanBeNotRunBecauseOfAnother(t *testing.T) {
+	r := folded(Seed{}, script(
+		event.Event{Time: at(1), Kind: event.TaskStarted, Task: "a", Attempt: 1},
+		ev(2, event.TaskReset, "a", event.Detail{}),
+		ev(3, event.TaskFailed, "hard", event.Detail{}),
+		ev(3, event.TaskSkipped, "a", event.Detail{Reason: "needs hard"}),
+	))
+	if got := IDs(r.NotRun(r.Task("hard"))); !cmp.Equal(got, []string{"a"}) {
+		t.Errorf("not run: %v", got)
+	}
+}
+
 func TestNeedsInACircleEndTheSearch(t *testing.T) {
 	s := Seed{Tasks: []SeedTask{{ID: "a", Needs: []string{"b"}}, {ID: "b", Needs: []string{"a"}}}}
 	r := folded(s, script(ev(1, event.TaskSkipped, "a", event.Detail{}), ev(1, event.TaskSkipped, "b", event.Detail{})))

@@ -71,7 +71,6 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 		Options: persistence.RunOptions{
 			FailFast: true,
 			Agents:   map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat"}},
-			Labels:   map[string]string{"team": "tools"},
 		},
 		Mark: "f00d", CreatedAt: at,
 	}
