@@ -1,0 +1,128 @@
+// Package plan reads plan files: YAML in, a checked Plan out, compiled to the tasks of a run. Everything that is wrong
+// is found in one pass and said with line, column and caret; the JSON Schema is made from the same table of keys that
+// the checker uses. A Plan is frozen when it is loaded: prompt files are read then, and nothing is looked at again.
+package plan
+
+import (
+	"time"
+
+	"orchestrator/internal/plan/document"
+	"orchestrator/internal/scheduler"
+)
+
+// Version is the version of the format that this package reads.
+const Version = 1
+
+// Plan is a checked plan.
+type Plan struct {
+	Name        string // the file's name without extension where the plan has none
+	Description string
+	Base        string // a git revision; empty = HEAD
+	Concurrency int    // tasks at a time; 0 = the default of the configuration
+	Context     string // goes in front of every prompt
+	Agents      map[string]Agent
+	Source      Source
+	tasks       []task // in file order
+	index       map[string]int32
+	isolation   scheduler.Isolation // of tasks that say nothing
+	defaults    settings
+}
+
+// Source is the text that a plan was made of.
+type Source struct {
+	Path string // as given
+	Text []byte
+}
+
+// Agent is a role that a plan defines.
+type Agent struct {
+	Provider string // how to drive it: "command"
+	Command  string // the shell command; the prompt comes on standard input
+}
+
+// task is a task as the file has it.
+type task struct {
+	settings
+	id     string
+	key    *document.Node
+	name   string
+	prompt work
+	file   work
+	run    work
+	needs  []document.Item
+	writes []document.Item
+	deps   []int32 // needs as indices, without duplicates and unknown ones; only once needs are resolved
+	depAt  []*document.Node
+}
+
+// work is one of the three things that a task can do.
+type work struct {
+	at   *document.Node // the key; nil = not given
+	text string
+}
+
+// settings are what a task can say and `defaults` can say for all.
+type settings struct {
+	agent     document.Item
+	verify    []string
+	verifies  bool // verify is given, perhaps as an empty list
+	attempts  int  // in all; 0 = not given
+	timeout   time.Duration
+	failure   scheduler.FailureMode
+	isolation scheduler.Isolation
+}
+
+// Len is the number of tasks.
+func (p *Plan) Len() int { return len(p.tasks) }
+
+// Tasks returns the tasks in the order of the file, defaults applied, as new values.
+func (p *Plan) Tasks() []*scheduler.Task {
+	tasks := make([]*scheduler.Task, len(p.tasks))
+	for i := range p.tasks {
+		tasks[i] = p.compile(&p.tasks[i])
+	}
+	return tasks
+}
+
+func (p *Plan) compile(t *task) *scheduler.Task {
+	c := &scheduler.Task{
+		ID:          scheduler.TaskID(t.id),
+		Name:        t.name,
+		Prompt:      t.prompt.text,
+		Command:     t.run.text,
+		FailureMode: first(t.failure, p.defaults.failure, scheduler.FailHard),
+		Isolation:   first(t.isolation, p.defaults.isolation, p.isolation),
+		Attempts:    first(t.attempts, p.defaults.attempts, 1),
+		Timeout:     first(t.timeout, p.defaults.timeout),
+		Status:      scheduler.TaskPending,
+	}
+	if t.run.at == nil {
+		c.AgentRole = first(t.agent.Text, p.defaults.agent.Text)
+	}
+	for _, d := range t.deps {
+		c.DependsOn = append(c.DependsOn, scheduler.TaskID(p.tasks[d].id))
+	}
+	for _, w := range t.writes {
+		c.WritesFiles = append(c.WritesFiles, w.Text)
+	}
+	verify := p.defaults.verify
+	if t.verifies {
+		verify = t.verify
+	}
+	c.Verify = append(c.Verify, verify...)
+	if len(c.DependsOn) == 0 {
+		c.Status = scheduler.TaskEligible
+	}
+	return c
+}
+
+// first returns the first value that is not zero.
+func first[T comparable](values ...T) T {
+	var zero T
+	for _, v := range values {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}
