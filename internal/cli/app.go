@@ -58,6 +58,14 @@ func System() *App {
 		Environ: os.Environ(),
 		Dir:     dir,
 		Now:     time.Now,
+		OpenStore: func(ctx context.Context, path string) (persistence.Store, error) {
+			// A nil *SQLiteStore must not become a Store that is not nil.
+			st, err := persistence.OpenSQLite(ctx, path, persistence.Options{Program: "orc " + thisVersion().Version})
+			if err != nil {
+				return nil, err
+			}
+			return st, nil
+		},
 	}
 }
 

@@ -18,7 +18,7 @@ const ownSignals = "signals"
 // Main runs the program with its arguments (without its name) and returns the exit code.
 func Main(ctx context.Context, a *App, args []string) int {
 	root := newRoot(a)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)

@@ -112,7 +112,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	fmt.Fprintf(&b, "\n  %s\n", joinCounts(p.counts()))
 	if !a.globals.quiet {
 		for _, next := range nextCommands(p) {
-			fmt.Fprintf(&b, "  %s\n", next)
+			fmt.Fprintf(&b, "%s\n", next)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -251,7 +251,7 @@ func unsettled(d taskDocument, p *picture) []string {
 // nextCommands are what a person would do now.
 func nextCommands(p *picture) []string {
 	var next []string
-	add := func(command, why string) { next = append(next, fmt.Sprintf("%-36s %s", command, why)) }
+	add := func(command, why string) { next = append(next, fmt.Sprintf("  %-36s %s", command, why)) }
 	r := p.run
 	switch {
 	case p.interrupted || r.State == scheduler.RunPaused:
