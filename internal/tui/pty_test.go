@@ -23,7 +23,11 @@ import (
 const childEnv = "ORC_TEST_TUI_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+	case "demo":
+		os.Exit(playDemo())
+	default:
 		os.Exit(child())
 	}
 	os.Exit(m.Run())
