@@ -135,10 +135,10 @@ func (m *model) key(key string) tea.Cmd {
 		case m.Stop == nil || m.result.Stops > 2:
 			m.leave()
 		case m.result.Stops == 1:
-			m.notice = "stopping: nothing new starts, what runs is finished and saved. Ctrl-C again ends it now."
+			m.notice = "stopping once what runs is finished and saved; ctrl-c again ends it now"
 			m.stops = append(m.stops, false)
 		default:
-			m.notice = "ending what runs; its work is saved. Ctrl-C again leaves."
+			m.notice = "ending what runs; its work is saved; ctrl-c again leaves"
 			m.stops = append(m.stops, true)
 		}
 		return tea.Batch(m.ask(), m.advance())

@@ -52,7 +52,7 @@ func TestCtrlCAsksToStopThenForcesThenLeaves(t *testing.T) {
 	for _, msg := range results(first) {
 		_, second = m.Update(msg)
 	}
-	if got := m.View().Content; !strings.Contains(got, "Ctrl-C again leaves") {
+	if got := m.View().Content; !strings.Contains(got, "ctrl-c again leaves") {
 		t.Errorf("the region is\n%s", got)
 	}
 	for _, msg := range results(second) {
