@@ -78,6 +78,7 @@ type watch struct {
 
 	creation    *process.Lock // held until the run has an owner; nil = none
 	concurrency int           // 0 = the run's own
+	known       []event.Event // of an earlier owner: they happened before this command and are not shown again
 }
 
 // created lets other commands create runs of the same plan again.
@@ -298,22 +299,21 @@ func (w *watch) follow(ctx context.Context) error {
 	if w.mode != modeTTY {
 		return w.followPlain(ctx)
 	}
-	seed, err := w.seed(ctx)
+	seen, err := w.view(ctx)
 	if err != nil {
 		return err
 	}
-	source := &tail{store: w.store, run: w.run.ID}
 	result, err := tui.Run(ctx, tui.Options{
-		In: w.app.Stdin, Out: w.app.Stdout, Run: view.New(seed), Source: source,
+		In: w.app.Stdin, Out: w.app.Stdout, Run: seen, Source: w.source(),
 		Stop:  func(force bool) error { return w.requestStop(ctx, force) },
 		Tail:  w.lastLine,
 		Color: w.app.colorOn(w.app.Stdout), Unicode: w.app.unicode(), Motion: w.app.Getenv("ORC_REDUCED_MOTION") == "",
-		Now: w.app.Now,
+		Now: w.app.Now, Environ: w.app.Environ,
 	})
 	if err != nil {
 		return err
 	}
-	if result == tui.Left {
+	if result.Left {
 		_, err := fmt.Fprintf(w.app.Stdout, "run %s goes on in the background.   orc status   orc logs TASK -f\n", w.run.ID)
 		return err
 	}
@@ -390,16 +390,38 @@ func (w *watch) seed(ctx context.Context) (view.Seed, error) {
 	}
 	s := view.Seed{
 		ID: string(w.run.ID), Name: w.run.Name, Branch: w.run.Branch, Base: w.run.Base, BaseRef: w.run.BaseRef,
-		Concurrency: w.run.Concurrency, CreatedAt: w.run.CreatedAt,
+		Concurrency: w.run.Concurrency,
 	}
 	for _, t := range tasks {
-		st := view.TaskSeed{ID: string(t.ID), Name: t.Name, Agent: t.AgentRole}
+		st := view.SeedTask{ID: string(t.ID), Name: t.Name, Agent: t.AgentRole, Attempts: max(t.Attempts, 1)}
 		for _, d := range t.DependsOn {
 			st.Needs = append(st.Needs, string(d))
 		}
 		s.Tasks = append(s.Tasks, st)
 	}
 	return s, nil
+}
+
+// view is the run as it was before this command.
+func (w *watch) view(ctx context.Context) (*view.Run, error) {
+	seed, err := w.seed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := view.New(seed)
+	for _, e := range w.known {
+		v.Fold(e)
+	}
+	return v, nil
+}
+
+// source gives the events since then.
+func (w *watch) source() *tail {
+	t := &tail{store: w.store, run: w.run.ID}
+	if n := len(w.known); n > 0 {
+		t.after = w.known[n-1].Seq
+	}
+	return t
 }
 
 // screen shows a run without a terminal's help, from its events.
@@ -411,18 +433,22 @@ type screen struct {
 }
 
 func (w *watch) screen(ctx context.Context) (*screen, error) {
-	seed, err := w.seed(ctx)
+	own, err := w.view(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &screen{w: w, source: &tail{store: w.store, run: w.run.ID}, view: view.New(seed)}
+	shown, err := w.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &screen{w: w, source: w.source(), view: own}
 	switch w.mode {
 	case modeJSON:
-		s.display = progress.NewJSON(w.app.Stdout)
+		s.display = progress.NewJSON(w.app.Stdout, s.source.after)
 	case modeQuiet:
-		s.display = progress.NewQuiet(w.app.Stderr, view.New(seed))
+		s.display = progress.NewQuiet(progress.Options{Out: w.app.Stderr, Run: shown})
 	default:
-		s.display = progress.NewPlain(w.app.Stdout, view.New(seed), progress.PlainOptions{Now: w.app.Now})
+		s.display = progress.NewPlain(progress.Options{Out: w.app.Stderr, Run: shown, Tail: w.lastLine})
 	}
 	return s, nil
 }
@@ -463,9 +489,7 @@ func (s *screen) follow(ctx context.Context) error {
 			return err
 		}
 		if s.display != nil {
-			if err := s.display.Tick(s.w.app.Now()); err != nil {
-				return err
-			}
+			s.display.Tick(s.w.app.Now())
 		}
 	}
 }
@@ -480,7 +504,7 @@ func (s *screen) untilSettled(ctx context.Context) error {
 		if err := s.show(events); err != nil {
 			return err
 		}
-		if s.view.Settled() {
+		if s.view.State != "" && s.view.State != scheduler.RunRunning {
 			return nil
 		}
 	}
@@ -519,10 +543,13 @@ func (s *screen) finish(ctx context.Context) error {
 	kept := map[string]string{}
 	for _, at := range attempts {
 		if at.Workspace != "" && !at.Cleaned {
-			kept[string(at.Task)] = s.w.app.tilde(at.Workspace)
+			kept[string(at.Task)] = at.Workspace
 		}
 	}
+	if s.w.mode == modeQuiet && s.view.State == scheduler.RunCompleted {
+		return nil
+	}
 	return progress.Summary(s.w.app.Stderr, s.view, progress.Closing{
-		Kept: kept, Quiet: s.w.mode == modeQuiet, Color: s.w.app.colorOn(s.w.app.Stderr), Unicode: s.w.app.unicode(),
+		Workspaces: kept, Home: s.w.app.Getenv("HOME"), Now: s.w.app.Now(), Color: s.w.app.colorOn(s.w.app.Stderr), Unicode: s.w.app.unicode(),
 	})
 }

@@ -86,6 +86,14 @@ func (w *watch) resume(ctx context.Context, o watching) error {
 			return nil
 		}
 	}
+	return w.goOn(ctx, o)
+}
+
+// goOn has a run worked on that may have been worked on before.
+func (w *watch) goOn(ctx context.Context, o watching) (err error) {
+	if w.known, err = w.store.Events(ctx, w.run.ID, 0, 0); err != nil {
+		return err
+	}
 	return w.start(ctx, o)
 }
 
@@ -223,5 +231,5 @@ func (t takeover) ResumeRun(ctx context.Context, run persistence.Run, requests [
 			return err
 		}
 	}
-	return w.start(ctx, o)
+	return w.goOn(ctx, o)
 }

@@ -166,7 +166,8 @@ func (a *App) printDiagnostics(list diagnostic.List, path string) error {
 		shown = list.Errors()
 	}
 	if len(shown) > 0 {
-		if err := shown.Render(a.Stderr); err != nil {
+		style := diagnostic.Style{Color: a.colorOn(a.Stderr), ASCII: a.ascii(), Limit: 50}
+		if err := diagnostic.Write(a.Stderr, shown, diagnostic.Text, style); err != nil {
 			return fmt.Errorf("print what is wrong with %s: %w", path, err)
 		}
 	}
@@ -215,13 +216,13 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		}
 		agents[t.AgentRole] = persistence.Agent{Provider: agent.Provider, Command: agent.Command}
 	}
-	abs, err := filepath.Abs(p.Path)
+	abs, err := filepath.Abs(p.Source.Path)
 	if err != nil {
 		return persistence.Run{}, fmt.Errorf("find the plan: %w", err)
 	}
 	return persistence.Run{
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
-		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source), Context: p.Context,
+		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
 		Options: persistence.RunOptions{FailFast: o.failFast, Agents: agents},
 	}, nil

@@ -19,7 +19,6 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
-	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"

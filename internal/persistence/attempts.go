@@ -9,12 +9,15 @@ import (
 	"orchestrator/internal/scheduler"
 )
 
-var upsertAttempt = declare(`INSERT INTO attempts
-	(run, task, number, generation, phase, outcome, not_before, started_at, ended_at, error, detail)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (run, task, number) DO UPDATE SET generation = excluded.generation, phase = excluded.phase,
-		outcome = excluded.outcome, not_before = excluded.not_before, started_at = excluded.started_at,
-		ended_at = excluded.ended_at, error = excluded.error, detail = excluded.detail`)
+// An attempt is written several times in its life, so the update comes first; an upsert would check all constraints
+// twice each time.
+var (
+	updateAttempt = declare(`UPDATE attempts SET generation = ?, phase = ?, outcome = ?, not_before = ?, started_at = ?,
+		ended_at = ?, error = ?, detail = ? WHERE run = ? AND task = ? AND number = ?`)
+	insertAttempt = declare(`INSERT INTO attempts
+		(generation, phase, outcome, not_before, started_at, ended_at, error, detail, run, task, number)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+)
 
 // attemptDetail is what nobody searches for, stored as one JSON object.
 type attemptDetail struct {
@@ -56,8 +59,14 @@ func encodeAttempts(list []Attempt) ([]string, error) {
 
 // saveAttempt inserts or replaces an attempt of the transition's run.
 func (tx *transaction) saveAttempt(run scheduler.RunID, generation int64, a *Attempt, detail string) error {
-	_, err := tx.exec(upsertAttempt, string(run), string(a.Task), int64(a.Number), generation, string(a.Phase),
-		string(a.Outcome), micros(a.NotBefore), micros(a.StartedAt), micros(a.EndedAt), a.Error, detail)
+	values := [...]any{
+		generation, string(a.Phase), string(a.Outcome), micros(a.NotBefore), micros(a.StartedAt), micros(a.EndedAt),
+		a.Error, detail, string(run), string(a.Task), int64(a.Number),
+	}
+	n, err := tx.exec(updateAttempt, values[:]...)
+	if err == nil && n == 0 {
+		_, err = tx.exec(insertAttempt, values[:]...)
+	}
 	if missingParent(err) {
 		return unknownTask(run, a.Task)
 	}

@@ -42,9 +42,8 @@ func taken(err error) bool {
 	return c == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || c == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 }
 
-// kind sorts an error of SQLite into the questions that callers ask, with what a person can do about it.
-func kind(err error, path string) (sentinel error, hint string) {
-	c := code(err)
+// kind sorts a result code of SQLite into the questions that callers ask, with what a person can do about it.
+func kind(c int, path string) (sentinel error, hint string) {
 	switch c {
 	case sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC:
 		return ErrFull, "free space where " + path + " lives, and check quotas and file size limits; what was stored before is intact"
@@ -87,7 +86,7 @@ func wrap(op string, err error, path string) error {
 	if errors.Is(err, sql.ErrConnDone) {
 		return &Error{Op: op, Kind: ErrClosed}
 	}
-	sentinel, hint := kind(err, path)
+	sentinel, hint := kind(code(err), path)
 	return &Error{Op: op, Kind: sentinel, Err: err, Hint: hint}
 }
 

@@ -117,17 +117,13 @@ func (s *SQLiteStore) start(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := migrate(ctx, w.conn, migrations, o.program()); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return errors.Join(fmt.Errorf("migrate: %w", err), w.conn.Close())
 	}
 	if err := w.prepare(); err != nil {
-		return err
+		return errors.Join(err, w.conn.Close())
 	}
-	// A file that cannot be written is better known now than at the first result worth keeping.
-	if err := w.begin(); err != nil {
-		return err
-	}
-	if err := w.raw(func() error { _, err := w.tx.exec(rollback); return err }); err != nil {
-		return err
+	if err := w.writable(s.path); err != nil {
+		return errors.Join(err, w.close())
 	}
 	s.writer = w
 	go w.run()
@@ -157,7 +153,7 @@ func (s *SQLiteStore) Close() error {
 		if s.readers != nil {
 			errs = append(errs, s.watch.close(), s.readers.Close(), s.checkpoint())
 		}
-		errs = append(errs, s.writer.conn.Close(), s.writing.Close())
+		errs = append(errs, s.writer.close(), s.writing.Close())
 		if err := errors.Join(errs...); err != nil {
 			s.failure = wrap("close database", err, s.path)
 		}
@@ -174,7 +170,7 @@ func (s *SQLiteStore) checkpoint() error {
 	}
 	var busy, frames, moved int
 	err := s.writer.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
-	if sentinel, _ := kind(err, s.path); err != nil && !errors.Is(sentinel, ErrBusy) && !errors.Is(sentinel, ErrFull) {
+	if sentinel, _ := kind(code(err), s.path); err != nil && !errors.Is(sentinel, ErrBusy) && !errors.Is(sentinel, ErrFull) {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil

@@ -35,15 +35,25 @@ type transaction struct {
 
 // prepare prepares every command on conn.
 func prepare(conn driver.Conn) (*transaction, error) {
-	tx := &transaction{statements: make([]statement, len(commandTexts))}
-	for i, text := range commandTexts {
+	tx := &transaction{statements: make([]statement, 0, len(commandTexts))}
+	for _, text := range commandTexts {
 		stmt, err := conn.Prepare(text)
 		if err != nil {
-			return nil, fmt.Errorf("prepare %q: %w", text, err)
+			return nil, errors.Join(fmt.Errorf("prepare %q: %w", text, err), tx.close())
 		}
-		tx.statements[i].stmt = stmt
+		tx.statements = append(tx.statements, statement{stmt: stmt})
 	}
 	return tx, nil
+}
+
+// close ends the statements. A connection closed before its statements would stay open for ever, files and all.
+func (tx *transaction) close() error {
+	var errs []error
+	for _, s := range tx.statements {
+		errs = append(errs, s.stmt.Close())
+	}
+	tx.statements = nil
+	return errors.Join(errs...)
 }
 
 // bind puts the arguments where the driver looks for them. They are int64, string, []byte or nil.

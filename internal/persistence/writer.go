@@ -78,6 +78,21 @@ func (w *writer) prepare() error {
 	})
 }
 
+// writable says so when the file was opened for reading only, as SQLite does of itself where it must: that is
+// better known now than at the first result worth keeping.
+func (w *writer) writable(path string) error {
+	return w.conn.Raw(func(c any) error {
+		readOnly, err := c.(interface {
+			IsReadOnly(schema string) (bool, error)
+		}).IsReadOnly("main")
+		if err == nil && readOnly {
+			_, hint := kind(sqlite3.SQLITE_READONLY, path)
+			err = &Error{Op: "open for writing", Kind: ErrReadOnly, Hint: hint}
+		}
+		return err
+	})
+}
+
 // submit queues a request and waits for its outcome. A context that ends first gives its cause, and then nothing
 // of the request was or will be stored.
 func (w *writer) submit(ctx context.Context, r *request) error {
@@ -267,10 +282,19 @@ func (w *writer) attempt(live []*request, errs []error) error {
 	return nil
 }
 
+// close ends the statements and the connection.
+func (w *writer) close() error {
+	err := w.conn.Raw(func(any) error { return w.tx.close() })
+	return errors.Join(err, w.conn.Close())
+}
+
 // replace throws the connection away and prepares another.
 func (w *writer) replace() error {
-	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // marks it bad, which is the error it returns
-	_ = w.conn.Close()
+	// It is beyond repair: only its end matters, not what it still complains about.
+	_ = w.conn.Raw(func(any) error {
+		_ = w.tx.close()
+		return driver.ErrBadConn
+	})
 	conn, err := w.db.Conn(context.Background())
 	if err != nil {
 		return fmt.Errorf("reconnect: %w", err)

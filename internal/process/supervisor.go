@@ -138,7 +138,7 @@ func start(ctx context.Context, o Options, level Level) (*Supervisor, error) {
 	ready := make(chan error, 1)
 	go s.receive(ready)
 	err = s.configure(o)
-	if err == nil {
+	if err == nil || errors.Is(err, ErrSupervisorLost) { // when lost, its refusal says more
 		select {
 		case err = <-ready:
 		case <-ctx.Done():
@@ -148,13 +148,6 @@ func start(ctx context.Context, o Options, level Level) (*Supervisor, error) {
 	if err != nil {
 		s.kill()
 		<-s.done
-		select {
-		case refusal := <-ready: // says more than a broken pipe
-			if refusal != nil && ctx.Err() == nil {
-				err = refusal
-			}
-		default:
-		}
 		return nil, err
 	}
 	return s, nil

@@ -44,7 +44,8 @@ type Refused struct {
 	Reason string // a full sentence for people, without a full stop
 }
 
-// Quiet says that nothing runs and nothing can start: the state that the run is in until the next input.
+// Quiet says that nothing runs and nothing can start: the state that the run is in until the next input. It ends
+// the effects of every step after which that is so, also when it was so before.
 //
 //   - RunCompleted: everything is settled, nothing failed (hard or soft) and nothing was canceled
 //   - RunFailed: everything is settled, something failed or was canceled by itself

@@ -189,8 +189,15 @@ func meetRunes(a, b *token) bool {
 func common(a, b []token) string {
 	var name []rune
 	findName(a, b, &name)
-	if len(name) == 0 {
+	switch string(name) {
+	case "":
 		return "x" // both are stars
+	case ".", "..": // no names of files; longer ones match too where a star is left
+		longer := string(name) + "x"
+		seg, _, _ := parseSegment(longer)
+		if meetSegments(a, seg.tokens) && meetSegments(b, seg.tokens) {
+			return longer
+		}
 	}
 	return string(name)
 }

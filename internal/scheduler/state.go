@@ -55,8 +55,7 @@ type State struct {
 	ready     *readyTasks
 	estimates *estimates
 
-	effects []Effect
-	quiet   RunState // as last told; empty = not quiet
+	effects []Effect // of the step under way
 }
 
 type node struct {
@@ -101,6 +100,11 @@ func NewState(tasks []*Task, progress map[TaskID]Progress, o Options) (*State, e
 			return nil, err
 		}
 	}
+	for i, t := range tasks {
+		if err := s.connect(int32(i), t); err != nil {
+			return nil, err
+		}
+	}
 	order, err := s.topological(tasks)
 	if err != nil {
 		return nil, err
@@ -125,7 +129,7 @@ func (s *State) restore(i int32, t *Task, p Progress) error {
 		if p.Held {
 			n.place = held
 		} else if p.Stopping {
-			n.place, n.stop = stopping, canceledText
+			n.place, n.stop = stopping, canceledText // or with the run, which Begin then says again
 		}
 	case TaskCompleted:
 		n.place = completed
@@ -143,6 +147,12 @@ func (s *State) restore(i int32, t *Task, p Progress) error {
 	default:
 		return fmt.Errorf("task %s: unknown status %q", t.ID, t.Status)
 	}
+	return nil
+}
+
+// connect resolves what a task needs.
+func (s *State) connect(i int32, t *Task) error {
+	n := &s.nodes[i]
 	n.needs = make([]int32, 0, len(t.DependsOn))
 	for _, id := range t.DependsOn {
 		need, known := s.index[id]

@@ -34,7 +34,9 @@ func (s *State) Step(in Input) []Effect {
 		}
 	}
 	s.dispatch()
-	s.tellQuiet()
+	if state := s.quietState(); state != "" {
+		s.emit(Quiet{State: state})
+	}
 	effects := s.effects
 	s.effects = nil
 	return effects
@@ -224,6 +226,7 @@ func (s *State) cancelAll() {
 			s.move(int32(i), runCanceled, "")
 			s.emit(Stop{Task: n.id})
 		case n.place == stopping:
+			n.stop = runCanceledText
 			s.emit(Stop{Task: n.id}) // a restored one was perhaps never stopped
 		case !n.place.settled():
 			n.err = runCanceledText
@@ -275,21 +278,6 @@ func (s *State) dispatch() {
 		s.move(i, started, "")
 		s.emit(Start{Task: n.id, Number: n.started})
 	}
-}
-
-func (s *State) tellQuiet() {
-	state := s.quietState()
-	changed := false
-	for _, e := range s.effects {
-		if _, ok := e.(Changed); ok {
-			changed = true
-			break
-		}
-	}
-	if state != "" && (changed || state != s.quiet) {
-		s.emit(Quiet{State: state})
-	}
-	s.quiet = state
 }
 
 // quietState is empty while something runs or can start.

@@ -8,7 +8,7 @@ import (
 
 const (
 	tabStop      = 8
-	maxCombining = 8 // marks on one character; more are used to draw over neighbouring lines
+	maxCombining = 8 // marks and joiners after one character; more are used to draw over neighbouring lines
 )
 
 // Sanitize makes text that an agent, a command or a plan wrote safe for a terminal. Escape sequences (CSI, OSC,
@@ -91,7 +91,7 @@ func (c *cleaner) put(r rune) {
 		c.out.truncateLine()
 		c.column, c.combining, c.returned = 0, 0, false
 	}
-	if unicode.In(r, unicode.Mn, unicode.Me) {
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) { // of the last, the joiners are let through
 		if c.combining++; c.combining > maxCombining {
 			return
 		}

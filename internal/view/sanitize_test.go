@@ -46,6 +46,7 @@ func TestSanitizeKeepsTextAndRemovesWhatATerminalWouldObey(t *testing.T) {
 		"joiners":                {"👩\u200d💻 نمی\u200cخواهم", "👩\u200d💻 نمی\u200cخواهم"},
 		"line separators":        {"a\u2028b\u2029c", "a b c"},
 		"zalgo":                  {"a" + strings.Repeat("\u0301", 50) + "b", "a" + strings.Repeat("\u0301", maxCombining) + "b"},
+		"joiners without end":    {"a" + strings.Repeat("\u200d", 50) + "b", "a" + strings.Repeat("\u200d", maxCombining) + "b"},
 		"wide":                   {"日本語 ok", "日本語 ok"},
 	} {
 		t.Run(name, func(t *testing.T) {
