@@ -32,10 +32,10 @@ func TestRequestsOfARunWithoutAnOwnerGoToTheResumer(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"retry"}, `retry {"tasks":[],"cascade":false}`},
-		{[]string{"retry", "docs", "oauth", "--note", "use S256"}, `retry {"tasks":["docs","oauth-client"],"cascade":false,"note":"use S256"}`},
+		{[]string{"retry"}, `retry {}`},
+		{[]string{"retry", "docs", "oauth", "--note", "use S256"}, `retry {"tasks":["docs","oauth-client"],"note":"use S256"}`},
 		{[]string{"retry", "--from", "schema"}, `retry {"tasks":["schema"],"cascade":true}`},
-		{[]string{"retry", "7f3c", "docs"}, `retry {"tasks":["docs"],"cascade":false}`},
+		{[]string{"retry", "7f3c", "docs"}, `retry {"tasks":["docs"]}`},
 	} {
 		f := newFixture(t)
 		f.seed(failing())
@@ -85,8 +85,8 @@ func TestRequestsOfALiveRunWaitForItsAnswer(t *testing.T) {
 		code    int
 	}{
 		{[]string{"cancel", "build", "ship"}, "", `{"tasks":["build","ship"]}`, ExitOK},
-		{[]string{"cancel"}, "", `{"tasks":[]}`, ExitOK},
-		{[]string{"retry", "merge-me"}, "no time for that", `{"tasks":["merge-me"],"cascade":false}`, ExitUsage},
+		{[]string{"cancel"}, "", `{}`, ExitOK},
+		{[]string{"retry", "merge-me"}, "no time for that", `{"tasks":["merge-me"]}`, ExitUsage},
 	} {
 		answered := make(chan string, 1)
 		go func() { answered <- f.answer("7f3c", c.refusal) }()
