@@ -1,6 +1,8 @@
 package orchestrator
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
 
@@ -9,8 +11,9 @@ import (
 	"orchestrator/internal/scheduler"
 )
 
-// step asks the scheduler what follows from an input and puts that into the batch.
-func (e *Engine) step(b *batch, in scheduler.Input) {
+// step asks the scheduler what follows from an input and puts that into the batch. An error says why the input was
+// refused; it changed nothing then.
+func (e *Engine) step(b *batch, in scheduler.Input) (err error) {
 	for _, f := range e.state.Step(in) {
 		switch f := f.(type) {
 		case scheduler.Changed:
@@ -21,12 +24,31 @@ func (e *Engine) step(b *batch, in scheduler.Input) {
 			if t := e.tasks[f.Task]; t.cancel != nil {
 				cancel := t.cancel
 				b.after = append(b.after, func() { cancel(errCanceled) })
+				t.attempt.Canceling = true
+				b.record(*t.attempt)
 			}
+		case scheduler.Retrying: // changed has said so
+		case scheduler.Held:
+			e.hold(b, e.tasks[f.Task])
+		case scheduler.Refused:
+			err = errors.New(f.Reason)
 		case scheduler.Quiet:
 			if !e.stopping || f.State.Terminal() { // else settle does it, when the attempts have ended
 				e.finish(b, f.State, "")
 			}
 		}
+	}
+	return err
+}
+
+// must is step for inputs that the scheduler has no reason to refuse; if it does, the run stops with that error.
+func (e *Engine) must(b *batch, in scheduler.Input) {
+	if err := e.step(b, in); err != nil {
+		e.log.Error("the scheduler refused what happened", "input", fmt.Sprintf("%T", in), "error", err)
+		if e.trouble == nil {
+			e.trouble = fmt.Errorf("the scheduler refused %T: %w", in, err)
+		}
+		e.beginStop(b, false)
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
-	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
@@ -101,8 +100,9 @@ type Engine struct {
 	generation int64
 	state      *scheduler.State
 	tasks      map[scheduler.TaskID]*tracked
-	live       int  // goroutines that may still report
-	stopping   bool // no new attempts; running ones end
+	order      []scheduler.TaskID // in plan order
+	live       int                // goroutines that may still report
+	stopping   bool               // no new attempts; running ones end
 	settled    scheduler.RunState
 	trouble    error // an error of ours (disk, git): the run is paused with it
 	deadline   <-chan time.Time

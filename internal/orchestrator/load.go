@@ -51,6 +51,7 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	}
 	for _, t := range tasks {
 		e.tasks[t.ID] = &tracked{task: t}
+		e.order = append(e.order, t.ID)
 	}
 	progress := e.restore(attempts, events)
 	concurrency := e.o.Concurrency
@@ -62,12 +63,12 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 		return nil, fmt.Errorf("load earlier durations: %w", err)
 	}
 	e.state, err = scheduler.NewState(tasks, progress, scheduler.Options{
-		Concurrency: concurrency, FailFast: e.run.Options.FailFast, ByTask: durations.ByTask, ByAgent: durations.ByAgent,
+		Concurrency: concurrency, FailFast: e.run.Options.FailFast, Canceled: e.run.Options.Canceled, ByTask: durations.ByTask, ByAgent: durations.ByAgent,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("build the graph: %w", err)
 	}
-	return e.begin(ctx, concurrency, len(events), attempts, requests)
+	return e.begin(ctx, concurrency, len(events), requests)
 }
 
 // restore finds each task's latest attempt, the note for its next one, and what counts against its allowance.
@@ -99,7 +100,7 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 		if t.attempt == nil || a.Number > t.attempt.Number {
 			t.attempt = a
 			t.remember()
-			p.Held = held(t)
+			p.Held, p.Stopping = held(t), a.Canceling && a.EndedAt.IsZero()
 		}
 		progress[a.Task] = p
 	}
@@ -108,25 +109,29 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 
 // begin is the first batch: the run goes on, interrupted attempts are decided about, requests that came meanwhile
 // are obeyed, and what can start starts.
-func (e *Engine) begin(ctx context.Context, concurrency, events int, attempts []persistence.Attempt, requests []persistence.Request) (*batch, error) {
+func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []persistence.Request) (*batch, error) {
 	b := &batch{}
 	b.t.State = scheduler.RunRunning
 	kind := event.RunResumed
-	if e.generation == 1 && len(attempts) == 0 {
+	if events == 0 {
 		kind = event.RunStarted
 	}
-	if kind == event.RunResumed || events == 0 {
-		b.t.Events = append(b.t.Events, e.event(kind, "", 0, event.Detail{
-			Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
-			State: string(scheduler.RunRunning), Counts: e.counts(),
-		}))
-	}
+	b.t.Events = append(b.t.Events, e.event(kind, "", 0, event.Detail{
+		Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
+		State: string(scheduler.RunRunning), Counts: e.counts(),
+	}))
 	if err := e.recover(ctx, b); err != nil {
 		return nil, err
 	}
-	e.step(b, scheduler.Begin{})
 	for _, r := range requests {
+		if r.Kind == RequestStop { // it was meant for an owner that is gone
+			b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: r.ID})
+			continue
+		}
 		e.takeRequest(b, r)
+	}
+	if err := e.step(b, scheduler.Begin{}); err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
 	}
 	return b, nil
 }
@@ -138,26 +143,31 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 	if err != nil {
 		return fmt.Errorf("read the exit journal: %w", err)
 	}
-	for _, id := range e.state.Order() {
+	for _, id := range e.order {
 		t := e.tasks[id]
+		if t.task.Status == scheduler.TaskCompleted {
+			e.cleanLater(b, t.attempt)
+		}
 		if t.task.Status != scheduler.TaskRunning || held(t) {
 			continue
 		}
 		a := t.attempt
-		s := start{attempt: *a, from: a.Phase}
-		if a.Phase == scheduler.PhaseWorking {
-			if x, ok := exits[turnID(a)]; ok && trustworthy(x) {
-				s.exit = &recordedExit{x}
-			}
+		if a == nil {
+			return fmt.Errorf("task %s is running but has no attempt: the store contradicts itself", id)
 		}
-		if again := a.Phase == scheduler.PhasePreparing || (a.Phase == scheduler.PhaseWorking && s.exit == nil); again {
+		action, why := adoption(a, exits)
+		if action == ActionAgain {
 			if err := e.interrupted(ctx, b, t); err != nil {
 				return err
 			}
 			continue
 		}
+		s := start{attempt: *a, from: a.Phase}
+		if a.Phase == scheduler.PhaseWorking {
+			s.exit = &recordedExit{exits[turnID(a)]}
+		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{
-			Status: string(scheduler.TaskRunning), Phase: string(a.Phase), Action: "goes on",
+			Status: string(scheduler.TaskRunning), Phase: string(a.Phase), Action: "goes on", Reason: why,
 		}))
 		a.Generation = e.generation
 		s.attempt.Generation = e.generation
@@ -178,10 +188,5 @@ func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 	}
 	a.Outcome, a.Phase, a.EndedAt, a.Generation = scheduler.OutcomeInterrupted, scheduler.PhaseDone, e.o.Now(), e.generation
 	a.Error = "its owner went away"
-	e.step(b, scheduler.AttemptEnded{Task: a.Task, Outcome: scheduler.OutcomeInterrupted})
-	return nil
+	return e.step(b, scheduler.AttemptEnded{Task: a.Task, Outcome: scheduler.OutcomeInterrupted})
 }
-
-// trustworthy says whether an exit that nobody watched is the command's own: one that was killed tells nothing
-// about its work.
-func trustworthy(x process.Exit) bool { return x.Signal == "" && !x.Lost && !x.Stopped }

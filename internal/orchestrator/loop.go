@@ -150,7 +150,7 @@ func (e *Engine) counts() map[string]int {
 
 // cause names the first task in plan order whose failure makes the run a failed one.
 func (e *Engine) cause() string {
-	for _, id := range e.state.Order() {
+	for _, id := range e.order {
 		if t := e.tasks[id]; t.task.Status == scheduler.TaskFailed {
 			return fmt.Sprintf("%s: %s", id, t.task.Error)
 		}
@@ -163,6 +163,7 @@ func (e *Engine) take(b *batch, in input) {
 	switch in := in.(type) {
 	case progress:
 		t := e.tasks[in.attempt.Task]
+		in.attempt.Canceling = t.attempt.Canceling
 		*t.attempt = in.attempt
 		b.record(in.attempt)
 		b.t.Events = append(b.t.Events, in.events...)
@@ -183,6 +184,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	e.live--
 	t := e.tasks[in.attempt.Task]
 	t.cancel = nil
+	in.attempt.Canceling = t.attempt.Canceling
 	*t.attempt = in.attempt
 	b.t.Turns = append(b.t.Turns, in.turns...)
 	if in.trouble != nil {
@@ -207,17 +209,23 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
 	t.remember()
-	e.step(b, scheduler.AttemptEnded{
+	e.must(b, scheduler.AttemptEnded{
 		Task: in.attempt.Task, Outcome: in.attempt.Outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
 	})
-	if held(t) {
-		e.hold(b, t)
+	if t.attempt.Outcome == scheduler.OutcomeSucceeded {
+		e.must(b, scheduler.Learned{Task: in.attempt.Task, Duration: t.attempt.EndedAt.Sub(t.attempt.StartedAt)})
+		e.cleanLater(b, t.attempt)
 	}
-	if t.attempt.Outcome == scheduler.OutcomeSucceeded && t.attempt.Workspace != "" {
-		a := *t.attempt
-		e.live++
-		b.after = append(b.after, func() { e.clean(a) })
+}
+
+// cleanLater has the workspace of a merged attempt taken away once the batch is true.
+func (e *Engine) cleanLater(b *batch, a *persistence.Attempt) {
+	if a == nil || a.Workspace == "" || a.Cleaned {
+		return
 	}
+	done := *a
+	e.live++
+	b.after = append(b.after, func() { e.clean(done) })
 }
 
 // maxLost is how often a task may lose its supervisor under one owner before it is the suspect.
@@ -242,7 +250,7 @@ func (e *Engine) takeCleaned(b *batch, in cleaned) {
 func (e *Engine) beginStop(b *batch, force bool) {
 	if !e.stopping {
 		e.stopping = true
-		e.step(b, scheduler.Pause{})
+		e.must(b, scheduler.Pause{})
 		if !force && e.deadline == nil {
 			e.deadline = time.After(e.o.Grace)
 		}

@@ -73,7 +73,10 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 
 func (e *Engine) obeyCancel(b *batch, c CancelRequest) error {
 	if len(c.Tasks) == 0 {
-		e.step(b, scheduler.CancelRun{})
+		if err := e.step(b, scheduler.CancelRun{}); err != nil {
+			return err
+		}
+		e.setCanceled(b, true)
 		return nil
 	}
 	for _, id := range c.Tasks {
@@ -81,16 +84,17 @@ func (e *Engine) obeyCancel(b *batch, c CancelRequest) error {
 			return err
 		}
 	}
+	var errs []error
 	for _, id := range c.Tasks {
-		e.step(b, scheduler.CancelTask{Task: id})
+		errs = append(errs, e.step(b, scheduler.CancelTask{Task: id}))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (e *Engine) obeyRetry(b *batch, c RetryRequest) error {
 	tasks := c.Tasks
 	if len(tasks) == 0 {
-		for _, id := range e.state.Order() {
+		for _, id := range e.order {
 			if e.retryable(e.tasks[id]) {
 				tasks = append(tasks, id)
 			}
@@ -111,13 +115,24 @@ func (e *Engine) obeyRetry(b *batch, c RetryRequest) error {
 		e.tasks[id].note = c.Note
 	}
 	reopened := e.settled != "" || e.run.State.Terminal()
-	before := len(b.t.Tasks) + len(b.starts)
-	e.step(b, scheduler.Retry{Tasks: tasks, Cascade: c.Cascade})
-	if reopened && len(b.t.Tasks)+len(b.starts) > before {
-		e.settled = ""
+	if err := e.step(b, scheduler.Retry{Tasks: tasks, Cascade: c.Cascade}); err != nil {
+		return err
+	}
+	e.setCanceled(b, false)
+	if reopened && e.settled == "" {
 		b.t.State = scheduler.RunRunning
 	}
 	return nil
+}
+
+// setCanceled makes it durable that the run was canceled, so that an owner that dies meanwhile does not undo it.
+func (e *Engine) setCanceled(b *batch, canceled bool) {
+	if e.run.Options.Canceled == canceled {
+		return
+	}
+	e.run.Options.Canceled = canceled
+	o := e.run.Options
+	b.t.Options = &o
 }
 
 func (e *Engine) known(id scheduler.TaskID) error {

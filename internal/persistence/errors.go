@@ -9,6 +9,7 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 	ErrNewer     = errors.New("database written by a newer version")
 	ErrCorrupt   = errors.New("database damaged")
+	ErrForeign   = errors.New("not a database of this program")
 	ErrFull      = errors.New("disk full")
 	ErrReadOnly  = errors.New("database not writable")
 	ErrBusy      = errors.New("database busy")

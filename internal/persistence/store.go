@@ -130,8 +130,8 @@ type Run struct {
 // RunOptions are the settings of a run that are not part of its plan's graph. Stored as one JSON object.
 type RunOptions struct {
 	FailFast bool              `json:"fail_fast,omitempty"`
+	Canceled bool              `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
 	Agents   map[string]Agent  `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
-	Labels   map[string]string `json:"labels,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.
@@ -170,6 +170,7 @@ type Attempt struct {
 	Deletions  int
 	ExitCode   *int
 	Note       string // what a person said when asking for this attempt
+	Canceling  bool   // a person canceled it; it has not ended yet
 	NotBefore  time.Time
 	StartedAt  time.Time
 	EndedAt    time.Time // zero = not over
@@ -256,4 +257,21 @@ type TaskTurn struct {
 type RequestDone struct {
 	ID    int64
 	Error string // why it was refused; empty = done
+}
+
+// NewSQLiteStore opens the database file at path with the default options, creating it and its folder when they
+// do not exist. An empty path means DefaultPath.
+func NewSQLiteStore(ctx context.Context, path string) (*SQLiteStore, error) {
+	return OpenSQLite(ctx, path, Options{})
+}
+
+// NewMemoryStore opens an empty store that no other shares and that is gone at Close.
+//
+// It is a private ":memory:" database with one connection, which the writer's goroutine lends to readers between
+// transactions. Of the other ways to have one, a shared cache is shared by name with the whole process and lets a
+// reader block the writer without bound, a "memdb" makes them time out on one another, and a file in a temporary
+// folder is left behind by a crash. Here readers and the writer take turns, so nothing can block or time out, no
+// file is made, and isolation is by construction.
+func NewMemoryStore(ctx context.Context) (*SQLiteStore, error) {
+	return openMemory(ctx, Options{})
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"orchestrator/internal/process"
@@ -22,6 +21,8 @@ const (
 	summaryTail  = 2 << 10  // bytes of it that count as the last words
 	limitPeriod  = time.Second
 	exitNotFound = 127
+
+	argumentLimit = 96 << 10 // bytes; Linux takes 128 KiB for one argument
 )
 
 // Command is the driver. The zero value is ready.
@@ -49,16 +50,14 @@ func (c Command) Turn(ctx context.Context, l provider.Launcher, t provider.Turn)
 	if stdin != nil {
 		defer stdin.Close()
 	}
+	argv, err := arguments(t)
+	if err != nil {
+		return provider.Result{}, err
+	}
 	child, err := l.Launch(ctx, process.Spec{
-		ID: t.ID, Argv: []string{shell, "-c", t.Command}, Dir: t.Dir, Env: t.Env, Stdin: stdin, Stdout: log, Stderr: log,
+		ID: t.ID, Argv: argv, Dir: t.Dir, Env: t.Env, Stdin: stdin, Stdout: log, Stderr: log,
 	})
 	if err != nil {
-		if errors.Is(err, syscall.E2BIG) {
-			return provider.Result{
-				Kind:  provider.KindInvalid,
-				Error: "the command is longer than the system allows for one argument (128 KiB on Linux); put it into a script",
-			}, nil
-		}
 		return provider.Result{}, fmt.Errorf("start %s: %w", t.ID, err)
 	}
 
@@ -116,6 +115,18 @@ func (Command) overLimit(t provider.Turn) (provider.Result, error) {
 		Kind: provider.KindOutput, Output: out, Summary: lastWords(out),
 		Error: fmt.Sprintf("stopped: it wrote more than %d MiB of output (output_limit)", t.OutputLimit>>20),
 	}, nil
+}
+
+// arguments starts the shell on the command. One that is too long for an argument goes by a file beside the log.
+func arguments(t provider.Turn) ([]string, error) {
+	if len(t.Command) <= argumentLimit {
+		return []string{shell, "-c", t.Command}, nil
+	}
+	script := t.Log + ".sh"
+	if err := os.WriteFile(script, []byte(t.Command), 0o600); err != nil {
+		return nil, fmt.Errorf("write the command: %w", err)
+	}
+	return []string{shell, script}, nil
 }
 
 func openPrompt(path string) (*os.File, error) {

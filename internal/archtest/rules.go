@@ -1,0 +1,76 @@
+package archtest
+
+// anything stands for "may import every package of ours".
+const anything = "*"
+
+// arrows says which packages of ours a package may import; one that is missing here may not exist. The parent
+// rule for "provider/*" and "workspace/*" is for drivers: they see their port and never one another.
+//
+// Test files are free of these rules, but not of the fences.
+var arrows = map[string][]string{
+	"cmd/orc": {"internal/cli"},
+
+	// The domain: standard library only, so that its rules can be tested by the hundred thousand.
+	"internal/scheduler": {},
+	"internal/event":     {},
+	// Child processes: knows no word of the domain.
+	"internal/process": {},
+
+	"internal/diagnostic": {},
+	"internal/plan":       {"internal/scheduler", "internal/diagnostic"},
+	"internal/config":     {"internal/scheduler", "internal/diagnostic"},
+
+	"internal/persistence":           {"internal/scheduler", "internal/event"},
+	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
+
+	"internal/provider":   {"internal/process"},
+	"internal/provider/*": {"internal/provider", "internal/process"},
+
+	"internal/workspace":   {"internal/scheduler", "internal/process"},
+	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
+
+	"internal/orchestrator": {
+		"internal/scheduler", "internal/event", "internal/persistence",
+		"internal/process", "internal/provider", "internal/workspace",
+	},
+
+	"internal/view":     {"internal/event", "internal/scheduler"},
+	"internal/progress": {"internal/view", "internal/event", "internal/scheduler"},
+	"internal/tui":      {"internal/view", "internal/event", "internal/scheduler"},
+
+	// The only place that joins things together.
+	"internal/cli": {anything},
+
+	"internal/archtest": {},
+
+	// Programs that look at orc from outside: they run the binary and read what it prints.
+	"examples/demo": {},
+	"test/rig":      {},
+	"test/bench":    {"test/rig"},
+	"test/kill":     {"test/rig"},
+}
+
+// fences says where a third party may be imported; one that is missing here may be imported nowhere.
+var fences = map[string][]string{
+	"charm.land/bubbletea":            {"internal/tui"},
+	"charm.land/lipgloss":             {"internal/tui"},
+	"charm.land/bubbles":              {"internal/tui"},
+	"github.com/charmbracelet":        {"internal/tui"},
+	"github.com/charmbracelet/x/ansi": {"internal/tui", "internal/progress", "internal/cli"}, // widths and truncation
+	"github.com/spf13/cobra":          {"internal/cli"},
+	"github.com/spf13/pflag":          {"internal/cli"},
+	"github.com/itchyny/gojq":         {"internal/cli"},
+	"modernc.org":                     {"internal/persistence"},
+	"go.yaml.in/yaml":                 {"internal/plan", "internal/config"},
+	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
+	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
+	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
+	"github.com/creack/pty":           {testsOnly},
+	"github.com/google/go-cmp":        {testsOnly},
+	"github.com/rogpeppe/go-internal": {testsOnly},
+	"go.uber.org/goleak":              {testsOnly},
+	"pgregory.net/rapid":              {testsOnly},
+}
+
+// testsOnly stands for test files and contract suites (packages called …test).
+const testsOnly = "tests"

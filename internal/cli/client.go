@@ -1,0 +1,555 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/internal/config"
+	"orchestrator/internal/event"
+	"orchestrator/internal/orchestrator"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/process"
+	"orchestrator/internal/progress"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/tui"
+	"orchestrator/internal/view"
+)
+
+// mode is how a run is shown.
+type mode string
+
+const (
+	modeTTY   mode = "tty"
+	modePlain mode = "plain"
+	modeJSON  mode = "json"
+	modeQuiet mode = "quiet"
+)
+
+// display chooses how to show a run, by the flags, ORC_PROGRESS and what stdout and stderr are.
+func (a *App) display(w watching) (mode, error) {
+	word := w.progress
+	if w.json {
+		return modeJSON, nil
+	}
+	if word == "auto" {
+		if v := a.Getenv("ORC_PROGRESS"); v != "" {
+			word = v
+		}
+	}
+	switch m := mode(word); m {
+	case modeTTY, modePlain, modeJSON, modeQuiet:
+		return m, nil
+	case "auto":
+		switch {
+		case a.globals.quiet:
+			return modeQuiet, nil
+		case a.interactive() && a.Getenv("CI") == "" && a.Getenv("TERM") != "dumb" && a.Getenv("ORC_ACCESSIBLE") == "":
+			return modeTTY, nil
+		}
+		return modePlain, nil
+	}
+	return "", usageError("one of: auto, tty, plain, json, quiet", "--progress cannot be %q", word)
+}
+
+// interactive says whether a person sits at both ends.
+func (a *App) interactive() bool {
+	return a.isTerminal(a.Stdin) && a.isTerminal(a.Stderr) && a.isTerminal(a.Stdout)
+}
+
+// watch has a run worked on and shows it.
+type watch struct {
+	app   *App
+	store persistence.Store
+	run   persistence.Run
+	tasks []*scheduler.Task
+	mode  mode
+	cfg   *config.Config
+	yes   bool
+
+	creation    *process.Lock // held until the run has an owner; nil = none
+	concurrency int           // 0 = the run's own
+	known       []event.Event // of an earlier owner: they happened before this command and are not shown again
+}
+
+// created lets other commands create runs of the same plan again.
+func (w *watch) created() error {
+	if w.creation == nil {
+		return nil
+	}
+	err := w.creation.Release()
+	w.creation = nil
+	return err
+}
+
+// start has the run worked on: by a background process when a person watches or wants none of it, else by this one.
+func (w *watch) start(ctx context.Context, o watching) error {
+	background := o.detach || (w.mode == modeTTY && !o.foreground)
+	if !background {
+		return w.foreground(ctx)
+	}
+	err := w.spawn(ctx)
+	if err = errors.Join(err, w.created()); err != nil {
+		return err
+	}
+	if o.detach {
+		if w.mode == modeJSON {
+			_, err := fmt.Fprintf(w.app.Stdout, "{\"schema\":%d,\"run\":{\"id\":%q,\"branch\":%q}}\n", schema, w.run.ID, w.run.Branch)
+			return err
+		}
+		_, err := fmt.Fprintf(w.app.Stdout, "run %s goes on in the background\n  orc status %s\n  orc logs TASK -f\n", w.run.ID, w.run.ID)
+		return err
+	}
+	return w.follow(ctx)
+}
+
+// foreground owns the run in this process.
+func (w *watch) foreground(ctx context.Context) error {
+	own, err := w.app.own(ctx, w.store, w.run)
+	if err = errors.Join(err, w.created()); err != nil {
+		return err
+	}
+	code, err := w.work(ctx, own)
+	if err = errors.Join(err, own.release()); err != nil {
+		return err
+	}
+	return silent(code)
+}
+
+// work runs the engine and the display side by side; the display sees what is committed, as any client does.
+func (w *watch) work(ctx context.Context, own *ownership) (code int, err error) {
+	log, closeLog, err := own.openLog()
+	if err != nil {
+		return ExitFailures, err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	engine, err := own.engine(ctx, w.cfg, w.concurrency, log)
+	if err != nil {
+		return ExitFailures, err
+	}
+	screen, err := w.screen(ctx)
+	if err != nil {
+		return ExitFailures, err
+	}
+	shown := make(chan error, 1)
+	watching, stopWatching := context.WithCancelCause(ctx)
+	defer stopWatching(nil)
+	go func() { shown <- screen.follow(watching) }()
+	end, err := own.work(ctx, engine, screen.say)
+	stopWatching(errRunEnded)
+	showErr := <-shown
+	if err != nil {
+		return ExitFailures, errors.Join(err, showErr)
+	}
+	if showErr != nil {
+		return ExitFailures, fmt.Errorf("show the run: %w", showErr)
+	}
+	if err := screen.finish(ctx); err != nil {
+		return ExitFailures, fmt.Errorf("show the run: %w", err)
+	}
+	return own.exit(ctx, end)
+}
+
+// errRunEnded ends the watching when there is nothing more to come.
+var errRunEnded = errors.New("the run has ended")
+
+// openLog opens the owner's log in the run's folder.
+func (o *ownership) openLog() (*slog.Logger, func() error, error) {
+	f, err := os.OpenFile(filepath.Join(o.folder, ownerLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the owner's log: %w", err)
+	}
+	level := slog.LevelWarn
+	if o.app.globals.verbose || o.app.Getenv("ORC_DEBUG") != "" {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: level})), f.Close, nil
+}
+
+// spawn starts a process that owns the run and outlives this one, and waits until it does own it.
+func (w *watch) spawn(ctx context.Context) error {
+	folder, err := w.app.RunDir(string(w.run.ID))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("make the run's folder: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(folder, ownerLog), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the owner's log: %w", err)
+	}
+	defer log.Close()
+	began, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("open the owner's log: %w", err)
+	}
+	args := []string{ownerCommand, string(w.run.ID)}
+	if w.concurrency > 0 {
+		args = append(args, "--concurrency", fmt.Sprint(w.concurrency))
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.run.Repository, w.app.Environ, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the background process: %w", err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		lease, err := w.store.GetLease(ctx, w.run.ID)
+		if err != nil && !errors.Is(err, persistence.ErrNotFound) {
+			return err
+		}
+		if err == nil && lease.PID == cmd.Process.Pid {
+			return nil
+		}
+		select {
+		case err := <-gone:
+			return w.died(log, began, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// died says why the background process ended before it owned the run: its own words.
+func (w *watch) died(log *os.File, began int64, err error) error {
+	words, rerr := io.ReadAll(io.NewSectionReader(log, began, 64<<10))
+	if rerr != nil {
+		return fmt.Errorf("read the owner's log: %w", rerr)
+	}
+	code := ExitFailures
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
+		code = exit.ExitCode()
+	}
+	if len(words) > 0 {
+		if _, err := w.app.Stderr.Write(words); err != nil {
+			return err
+		}
+		return silent(code)
+	}
+	return &ExitError{Code: code, Err: errorf("the background process ended at once: %v", err), Hint: "try orc resume --foreground"}
+}
+
+// ownerCommand is the hidden command that a background owner is started with.
+const ownerCommand = "__owner"
+
+func newOwner(a *App) *cobra.Command {
+	var concurrency int
+	cmd := &cobra.Command{
+		Use: ownerCommand + " RUN", Hidden: true, Args: between(1, 1),
+		Annotations: map[string]string{ownSignals: ""},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withRun(cmd.Context(), args[0], func(st persistence.Store, run persistence.Run) error {
+				cfg, err := a.settings(run.Repository, nil)
+				if err != nil {
+					return err
+				}
+				w := &watch{app: a, store: st, run: run, mode: modeQuiet, cfg: cfg, concurrency: concurrency}
+				return w.background(cmd.Context())
+			})
+		},
+	}
+	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "tasks at a time")
+	return cmd
+}
+
+// background owns the run without showing it.
+func (w *watch) background(ctx context.Context) error {
+	own, err := w.app.own(ctx, w.store, w.run)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := own.openLog()
+	if err != nil {
+		return errors.Join(err, own.release())
+	}
+	engine, err := own.engine(ctx, w.cfg, w.concurrency, log)
+	if err != nil {
+		return errors.Join(err, closeLog(), own.release())
+	}
+	end, err := own.work(ctx, engine, func(string) {})
+	code := ExitFailures
+	if err == nil {
+		code, err = own.exit(ctx, end)
+	}
+	if err = errors.Join(err, closeLog(), own.release()); err != nil {
+		return err
+	}
+	return silent(code)
+}
+
+// follow watches a run that another process owns.
+func (w *watch) follow(ctx context.Context) error {
+	if w.mode != modeTTY {
+		return w.followPlain(ctx)
+	}
+	seen, err := w.view(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := tui.Run(ctx, tui.Options{
+		In: w.app.Stdin, Out: w.app.Stdout, Run: seen, Source: w.source(),
+		Stop:  func(force bool) error { return w.requestStop(ctx, force) },
+		Tail:  w.lastLine,
+		Color: w.app.colorOn(w.app.Stdout), Unicode: w.app.unicode(), Motion: w.app.Getenv("ORC_REDUCED_MOTION") == "",
+		Now: w.app.Now, Environ: w.app.Environ,
+	})
+	if err != nil {
+		return err
+	}
+	if result.Left {
+		_, err := fmt.Fprintf(w.app.Stdout, "run %s goes on in the background.   orc status   orc logs TASK -f\n", w.run.ID)
+		return err
+	}
+	screen, err := w.screen(ctx)
+	if err != nil {
+		return err
+	}
+	screen.display = nil // everything was shown already; the closing words are missing
+	if err := screen.drain(ctx); err != nil {
+		return err
+	}
+	if err := screen.finish(ctx); err != nil {
+		return err
+	}
+	return w.leave(ctx)
+}
+
+// followPlain shows a run that another process owns until that process is done with it.
+func (w *watch) followPlain(ctx context.Context) error {
+	screen, err := w.screen(ctx)
+	if err != nil {
+		return err
+	}
+	watching, stop := interruptible(ctx)
+	defer stop()
+	if err := screen.untilSettled(watching); err != nil {
+		return err
+	}
+	if err := screen.finish(ctx); err != nil {
+		return err
+	}
+	return w.leave(ctx)
+}
+
+// leave is the exit code of a watched run.
+func (w *watch) leave(ctx context.Context) error {
+	run, err := w.store.GetRun(ctx, w.run.ID)
+	if err != nil {
+		return err
+	}
+	code, err := (&ownership{store: w.store, run: run}).exit(ctx, ending{state: run.State})
+	if err != nil {
+		return err
+	}
+	return silent(code)
+}
+
+func (w *watch) requestStop(ctx context.Context, force bool) error {
+	req, err := w.app.newRequest(w.run.ID, orchestrator.RequestStop, orchestrator.StopRequest{Force: force})
+	if err != nil {
+		return err
+	}
+	_, err = w.store.AddRequest(ctx, req)
+	return err
+}
+
+// lastLine is the last line of output of a task's present attempt.
+func (w *watch) lastLine(task string) string {
+	line, err := w.app.lastLogLine(w.run.ID, task)
+	if err != nil {
+		return "" // a line that cannot be read now may be there the next time
+	}
+	return line
+}
+
+// seed is what a view knows of a run before its first event.
+func (w *watch) seed(ctx context.Context) (view.Seed, error) {
+	tasks := w.tasks
+	if tasks == nil {
+		var err error
+		if tasks, err = w.store.ListTasks(ctx, w.run.ID); err != nil {
+			return view.Seed{}, err
+		}
+	}
+	s := view.Seed{
+		ID: string(w.run.ID), Name: w.run.Name, Branch: w.run.Branch, Base: w.run.Base, BaseRef: w.run.BaseRef,
+		Concurrency: w.run.Concurrency,
+	}
+	for _, t := range tasks {
+		st := view.SeedTask{ID: string(t.ID), Name: t.Name, Agent: t.AgentRole, Attempts: max(t.Attempts, 1)}
+		for _, d := range t.DependsOn {
+			st.Needs = append(st.Needs, string(d))
+		}
+		s.Tasks = append(s.Tasks, st)
+	}
+	return s, nil
+}
+
+// view is the run as it was before this command.
+func (w *watch) view(ctx context.Context) (*view.Run, error) {
+	seed, err := w.seed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := view.New(seed)
+	for _, e := range w.known {
+		v.Fold(e)
+	}
+	return v, nil
+}
+
+// source gives the events since then.
+func (w *watch) source() *tail {
+	t := &tail{store: w.store, run: w.run.ID}
+	if n := len(w.known); n > 0 {
+		t.after = w.known[n-1].Seq
+	}
+	return t
+}
+
+// screen shows a run without a terminal's help, from its events.
+type screen struct {
+	w       *watch
+	source  *tail
+	view    *view.Run
+	display progress.Display
+}
+
+func (w *watch) screen(ctx context.Context) (*screen, error) {
+	own, err := w.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := w.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &screen{w: w, source: w.source(), view: own}
+	switch w.mode {
+	case modeJSON:
+		s.display = progress.NewJSON(w.app.Stdout, s.source.after)
+	case modeQuiet:
+		s.display = progress.NewQuiet(progress.Options{Out: w.app.Stderr, Run: shown})
+	default:
+		s.display = progress.NewPlain(progress.Options{Out: w.app.Stderr, Run: shown, Tail: w.lastLine})
+	}
+	return s, nil
+}
+
+// say prints a message of ours beside the display.
+func (s *screen) say(text string) {
+	_, _ = fmt.Fprintln(s.w.app.Stderr, text) // there is nobody to tell that nobody hears
+}
+
+// show hands events to the display.
+func (s *screen) show(events []event.Event) error {
+	for _, e := range events {
+		s.view.Fold(e)
+		if s.display != nil {
+			if err := s.display.Event(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// follow shows events until ctx ends, and then what is left.
+func (s *screen) follow(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.drain(context.WithoutCancel(ctx))
+		case <-tick.C:
+		}
+		events, err := s.source.look(context.WithoutCancel(ctx))
+		if err != nil {
+			return err
+		}
+		if err := s.show(events); err != nil {
+			return err
+		}
+		if s.display != nil {
+			s.display.Tick(s.w.app.Now())
+		}
+	}
+}
+
+// untilSettled shows events until the run is over, waits or is paused.
+func (s *screen) untilSettled(ctx context.Context) error {
+	for {
+		events, err := s.source.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.show(events); err != nil {
+			return err
+		}
+		if s.view.State != "" && s.view.State != scheduler.RunRunning {
+			return nil
+		}
+	}
+}
+
+// drain shows what was committed and not yet shown.
+func (s *screen) drain(ctx context.Context) error {
+	for {
+		events, err := s.source.look(ctx)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		if err := s.show(events); err != nil {
+			return err
+		}
+	}
+}
+
+// finish prints the closing words.
+func (s *screen) finish(ctx context.Context) error {
+	if s.display != nil {
+		if err := s.display.Close(); err != nil {
+			return err
+		}
+	}
+	if s.w.mode == modeJSON {
+		return nil
+	}
+	attempts, err := s.w.store.ListAttempts(ctx, s.w.run.ID, "")
+	if err != nil {
+		return err
+	}
+	kept := map[string]string{}
+	for _, at := range attempts {
+		if at.Workspace != "" && !at.Cleaned {
+			kept[string(at.Task)] = at.Workspace
+		}
+	}
+	if s.w.mode == modeQuiet && s.view.State == scheduler.RunCompleted {
+		return nil
+	}
+	return progress.Summary(s.w.app.Stderr, s.view, progress.Closing{
+		Workspaces: kept, Home: s.w.app.Getenv("HOME"), Now: s.w.app.Now(), Color: s.w.app.colorOn(s.w.app.Stderr), Unicode: s.w.app.unicode(),
+	})
+}

@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"orchestrator/internal/config"
+	"orchestrator/internal/orchestrator"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/process"
+	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/command"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
+	"orchestrator/internal/workspace/clone"
+	"orchestrator/internal/workspace/worktree"
+)
+
+// Files in a run's folder beside ownerLock.
+const (
+	ownerLog       = "owner.log"
+	supervisorLock = "supervisor.lock"
+	exitJournal    = "exits.log"
+)
+
+// patience is how long a new owner waits for the processes of a dead one to be gone.
+const patience = 20 * time.Second
+
+// ownership is what a process holds while it owns a run.
+type ownership struct {
+	app    *App
+	store  persistence.Store
+	run    persistence.Run
+	folder string
+	lock   *process.Lock
+}
+
+// own makes this process the owner of a run: it takes the run's lock and ends what a dead owner left running. The
+// error names the owner that lives.
+func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run) (*ownership, error) {
+	folder, err := a.RunDir(string(run.ID))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make the run's folder: %w", err)
+	}
+	lock, err := process.Hold(filepath.Join(folder, ownerLock))
+	if held := (*process.HeldError)(nil); errors.As(err, &held) {
+		return nil, a.alreadyOwned(run, held.PID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take the run's lock: %w", err)
+	}
+	o := &ownership{app: a, store: st, run: run, folder: folder, lock: lock}
+	if err := o.quiesce(ctx); err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	return o, nil
+}
+
+func (a *App) alreadyOwned(run persistence.Run, pid int) error {
+	return &ExitError{
+		Code: ExitUsage,
+		Err:  errorf("run %s is already running (pid %d, %s)", run.ID, pid, span(a.Now().Sub(run.CreatedAt))),
+		Hint: "see it: orc status " + string(run.ID),
+	}
+}
+
+// quiesce proves that nothing of a dead owner is alive: its supervisor is gone, and no process carries the run's
+// mark.
+func (o *ownership) quiesce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := process.WaitLock(ctx, filepath.Join(o.folder, supervisorLock)); err != nil {
+		return fmt.Errorf("wait until the processes of the last owner are gone: %w", err)
+	}
+	if _, err := process.Sweep(ctx, o.run.Mark); err != nil {
+		return fmt.Errorf("end the processes of the last owner: %w", err)
+	}
+	return nil
+}
+
+func (o *ownership) release() error { return o.lock.Release() }
+
+// engine puts the engine of the run together.
+func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency int, log *slog.Logger) (*orchestrator.Engine, error) {
+	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{Environ: o.app.Environ})
+	if err != nil {
+		return nil, err
+	}
+	data, err := o.app.DataDir()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	level, err := process.ParseLevel(cfg.Supervision)
+	if err != nil {
+		return nil, err
+	}
+	area := filepath.Join(data, "ws", string(o.run.ID))
+	if err := os.MkdirAll(area, 0o700); err != nil {
+		return nil, fmt.Errorf("make the workspaces' folder: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read the name of this machine: %w", err)
+	}
+	pool := workspace.NewPool(clone.New(repo), repo, filepath.Join(area, ".pool"))
+	trees := worktree.New(repo)
+	return orchestrator.New(orchestrator.Options{
+		Run: o.run.ID, Store: o.store, Repository: repo,
+		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
+			switch i {
+			case scheduler.IsolationClone:
+				return pool, nil
+			case scheduler.IsolationWorktree:
+				return fresh{trees}, nil
+			}
+			return nil, fmt.Errorf("no workspace for isolation %q", i)
+		},
+		Supervise: func(ctx context.Context) (orchestrator.Supervisor, error) {
+			return process.Start(ctx, process.Options{
+				Executable: self, Level: level, Mark: o.run.Mark,
+				Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
+			})
+		},
+		Providers: map[string]provider.Provider{"command": command.Command{}},
+		Folder:    o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
+		Environ: o.app.Environ, Owner: randomHex(8), PID: os.Getpid(), Host: host, Takeover: true,
+		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
+	})
+}
+
+// fresh makes each workspace anew and removes it afterwards.
+type fresh struct{ workspace.Driver }
+
+func (f fresh) Take(ctx context.Context, s workspace.Spec) error { return f.Create(ctx, s) }
+func (f fresh) Give(ctx context.Context, s workspace.Spec) error { return f.Remove(ctx, s) }
+
+// ending is how an owner's work on a run ended.
+type ending struct {
+	state  scheduler.RunState
+	signal os.Signal // that stopped it; nil = none
+}
+
+// work runs the engine to its end under the signals of this process: the first Ctrl-C stops in good order, the next
+// at once; SIGTERM and a closed terminal stop at once. Both leave the run resumable.
+func (o *ownership) work(ctx context.Context, e *orchestrator.Engine, say func(string)) (ending, error) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	var end ending
+	done := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-done:
+				return
+			case sig := <-signals:
+				first := end.signal == nil
+				end.signal = sig
+				if first && sig == os.Interrupt {
+					say("Stopping: nothing new is started; running tasks may end. Ctrl-C again stops them now. Their work is kept.")
+					e.Stop(false)
+					continue
+				}
+				say("Stopping now; the work of running tasks is kept.")
+				e.Stop(true)
+			}
+		}
+	}()
+	state, err := e.Run(ctx)
+	close(done)
+	<-watched
+	end.state = state
+	return end, err
+}
+
+// exit is the exit code of an ended run.
+func (o *ownership) exit(ctx context.Context, end ending) (int, error) {
+	switch end.state {
+	case scheduler.RunCompleted:
+		return ExitOK, nil
+	case scheduler.RunFailed, scheduler.RunCanceled:
+		return ExitFailures, nil
+	case scheduler.RunWaiting:
+		return waitingCode(ctx, o.store, o.run.ID)
+	case scheduler.RunPaused:
+		if end.signal == syscall.SIGTERM || end.signal == syscall.SIGHUP {
+			return ExitTerminated, nil
+		}
+		return ExitInterrupted, nil
+	}
+	return ExitFailures, fmt.Errorf("run %s was left %q", o.run.ID, end.state)
+}
+
+// waitingCode tells a run that waits with a merge conflict from one that waits for an answer.
+func waitingCode(ctx context.Context, st persistence.Store, run scheduler.RunID) (int, error) {
+	attempts, err := st.ListAttempts(ctx, run, "")
+	if err != nil {
+		return ExitFailures, err
+	}
+	for _, at := range attempts {
+		if at.Phase == scheduler.PhaseWaiting && at.Outcome == scheduler.OutcomeConflict {
+			return ExitConflict, nil
+		}
+	}
+	return ExitNeedsYou, nil
+}
+
+// randomHex is n random bytes as hex.
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

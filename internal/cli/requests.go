@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
+)
+
+// newRequest makes a request row; kind and payload are those of package orchestrator.
+func (a *App) newRequest(run scheduler.RunID, kind string, payload any) (persistence.Request, error) {
+	body, err := json.Marshal(payload)
+	if err != nil {
+		return persistence.Request{}, fmt.Errorf("write request %s: %w", kind, err)
+	}
+	return persistence.Request{Run: run, Kind: kind, Payload: string(body), CreatedAt: a.Now().UTC()}, nil
+}
+
+// ask hands a request to the run's owner, or takes the run over when nobody owns it. asked is true when an owner
+// has the request now and the caller may wait for it.
+func (a *App) ask(ctx context.Context, st persistence.Store, run persistence.Run, kind string, payload any) (asked int64, err error) {
+	req, err := a.newRequest(run.ID, kind, payload)
+	if err != nil {
+		return 0, err
+	}
+	alive, err := a.ownerAlive(ctx, st, run)
+	if err != nil {
+		return 0, err
+	}
+	if alive {
+		return st.AddRequest(ctx, req)
+	}
+	return 0, a.resumeRun(ctx, run, []persistence.Request{req})
+}

@@ -1,0 +1,366 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/internal/config"
+	"orchestrator/internal/diagnostic"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/plan"
+	"orchestrator/internal/process"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
+)
+
+// watching are the flags of the commands that go on with a run and show it.
+type watching struct {
+	progress   string
+	json       bool
+	detach     bool
+	foreground bool
+	yes        bool
+}
+
+func (w *watching) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&w.progress, "progress", "auto", "how to show it: auto, tty, plain, json, quiet")
+	f.BoolVar(&w.json, "json", false, "the same as --progress=json: one event a line on stdout")
+	f.BoolVarP(&w.detach, "detach", "d", false, "let it run in the background and return")
+	f.BoolVar(&w.foreground, "foreground", false, "run it in this process, also on a terminal")
+	f.BoolVarP(&w.yes, "yes", "y", false, "do not ask")
+	cmd.MarkFlagsMutuallyExclusive("detach", "foreground")
+	cmd.MarkFlagsMutuallyExclusive("progress", "json")
+	mustComplete(cmd, "progress", "auto", "tty", "plain", "json", "quiet")
+}
+
+// runFlags are the flags of `orc run`.
+type runFlags struct {
+	watching
+	dryRun      bool
+	only, until []string
+	failFast    bool
+	concurrency int
+}
+
+func newRun(a *App) *cobra.Command {
+	var o runFlags
+	cmd := &cobra.Command{
+		Use:   "run [PLAN]",
+		Short: "Run a plan (default: plan.yaml)",
+		Long: `Run a plan: every task in a workspace of its own, in parallel as far as their needs allow, each checked,
+saved and merged into the branch orc/RUN. Your checkout and your branches are not touched.
+
+On a terminal the run goes on in the background and this command shows it: q leaves it running, Ctrl-C stops it.
+Without a terminal, or with --foreground, this process runs it. A run that was stopped, or killed, goes on with
+orc resume.`,
+		Example: `  orc run
+  orc run plan.yaml --concurrency 8
+  orc run --dry-run
+  orc run --until e2e --fail-fast
+  orc run --json | jq .`,
+		Args:        between(0, 1),
+		Annotations: map[string]string{ownSignals: ""},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := "plan.yaml"
+			if len(args) == 1 {
+				path = args[0]
+			}
+			return a.runPlan(cmd.Context(), path, o)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	o.bind(cmd)
+	f := cmd.Flags()
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "check the plan and say what would run; start nothing")
+	f.StringSliceVar(&o.only, "only", nil, "run just these tasks, without what they need")
+	f.StringSliceVar(&o.until, "until", nil, "run these tasks and everything that they need")
+	f.BoolVar(&o.failFast, "fail-fast", false, "start nothing more after the first failure")
+	f.IntVar(&o.concurrency, "concurrency", 0, "tasks at a time (default: the plan's, else the configuration's)")
+	return cmd
+}
+
+// runPlan checks everything that can be checked before anything is started, stores the run, and has it worked on.
+func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	mode, err := a.display(o.watching)
+	if err != nil {
+		return err
+	}
+	if o.concurrency < 0 || o.concurrency > maxConcurrency {
+		return usageError("", "--concurrency wants a number from 1 to %d", maxConcurrency)
+	}
+	repo, err := workspace.Open(ctx, a.Dir, workspace.Options{Environ: a.Environ})
+	if err != nil {
+		return err
+	}
+	flags := map[string]string{}
+	if o.concurrency > 0 {
+		flags["concurrency"] = strconv.Itoa(o.concurrency)
+	}
+	cfg, err := a.settings(repo.Root(), flags)
+	if err != nil {
+		return err
+	}
+	p, err := a.loadPlan(a.path(path), cfg)
+	if err != nil {
+		return err
+	}
+	tasks, err := p.Select(o.only, o.until)
+	if err != nil {
+		return usageError("orc plan show "+path, "%w", err)
+	}
+	run, err := a.frame(ctx, repo, p, cfg, tasks, o)
+	if err != nil {
+		return err
+	}
+	a.caution(ctx, repo, run)
+	if o.dryRun {
+		return a.dryRun(p, run, tasks)
+	}
+	st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	w := &watch{app: a, store: st, run: run, tasks: tasks, mode: mode, cfg: cfg, yes: o.yes}
+	err = a.create(ctx, st, w, tasks)
+	if err == nil {
+		stop() // from here the signals mean the run
+		err = w.start(context.WithoutCancel(ctx), o.watching)
+	}
+	return errors.Join(err, st.Close())
+}
+
+const maxConcurrency = 1024
+
+// loadPlan reads and checks the plan; what is wrong with it goes to stderr.
+func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
+	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames()})
+	if err != nil {
+		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
+	}
+	if err := a.printDiagnostics(list, path); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// printDiagnostics shows what was found in a file and fails when there is an error among it.
+func (a *App) printDiagnostics(list diagnostic.List, path string) error {
+	shown := list
+	if a.globals.quiet {
+		shown = list.Errors()
+	}
+	if len(shown) > 0 {
+		style := diagnostic.Style{Color: a.colorOn(a.Stderr), ASCII: a.ascii(), Limit: 50}
+		if err := diagnostic.Write(a.Stderr, shown, diagnostic.Text, style); err != nil {
+			return fmt.Errorf("print what is wrong with %s: %w", path, err)
+		}
+	}
+	if n := len(list.Errors()); n > 0 {
+		return silent(ExitUsage)
+	}
+	return nil
+}
+
+// frame makes the run's record: everything that it needs is frozen in it.
+func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, tasks []*scheduler.Task, o runFlags) (persistence.Run, error) {
+	branch, head, err := repo.Head(ctx)
+	if err != nil {
+		return persistence.Run{}, err
+	}
+	base, ref := head, branch
+	if p.Base != "" {
+		if base, err = repo.Resolve(ctx, p.Base); err != nil {
+			return persistence.Run{}, err
+		}
+		ref = p.Base
+	}
+	if ref == "" {
+		ref = base // a detached HEAD
+	}
+	concurrency := o.concurrency
+	if concurrency == 0 {
+		concurrency = p.Concurrency
+	}
+	if concurrency == 0 {
+		concurrency = cfg.Concurrency
+	}
+	agents := map[string]persistence.Agent{}
+	for _, t := range tasks {
+		if t.Isolation == "" {
+			t.Isolation = scheduler.Isolation(cfg.Isolation)
+		}
+		if t.AgentRole == "" {
+			continue
+		}
+		agent, ok := p.Agents[t.AgentRole]
+		if !ok {
+			if agent, ok = cfg.Agents[t.AgentRole]; !ok {
+				return persistence.Run{}, usageError("orc config show agents", "there is no agent %q", t.AgentRole)
+			}
+		}
+		agents[t.AgentRole] = persistence.Agent{Provider: agent.Provider, Command: agent.Command}
+	}
+	abs, err := filepath.Abs(p.Source.Path)
+	if err != nil {
+		return persistence.Run{}, fmt.Errorf("find the plan: %w", err)
+	}
+	return persistence.Run{
+		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
+		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
+		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
+		Options: persistence.RunOptions{FailFast: o.failFast, Agents: agents},
+	}, nil
+}
+
+// caution says what a person may not expect, before anything starts. It never stops the run.
+func (a *App) caution(ctx context.Context, repo *workspace.Repository, run persistence.Run) {
+	if a.globals.quiet {
+		return
+	}
+	if n, err := repo.Dirty(ctx); err == nil && n > 0 {
+		a.note("%s here not committed; tasks start from %s and do not see %s", plural(n, "change is", "changes are"),
+			short(run.Base), pronoun(n))
+	}
+	if has, err := repo.Submodules(ctx, run.Base); err == nil && has {
+		a.note("this repository has submodules; their folders are empty in workspaces (a task may run `git submodule update --init`)")
+	}
+}
+
+// create stores the run under a free id. A plan that is being run in this repository is not started again.
+func (a *App) create(ctx context.Context, st persistence.Store, w *watch, tasks []*scheduler.Task) error {
+	data, err := a.DataDir()
+	if err != nil {
+		return err
+	}
+	// One creation at a time for a plan: otherwise two commands typed at once would not see each other.
+	sum := sha256.Sum256([]byte(w.run.Repository + "\x00" + w.run.PlanPath))
+	locks := filepath.Join(data, "locks")
+	if err := os.MkdirAll(locks, 0o700); err != nil {
+		return fmt.Errorf("make the locks' folder: %w", err)
+	}
+	lock, err := holdFor(ctx, filepath.Join(locks, hex.EncodeToString(sum[:8])+".lock"))
+	if err != nil {
+		return err
+	}
+	w.creation = lock
+	if err := a.refuseSecond(ctx, st, w.run); err != nil {
+		return errors.Join(err, w.created())
+	}
+	for length := 4; ; length++ {
+		id := randomHex((length + 1) / 2)[:length]
+		w.run.ID, w.run.Branch = scheduler.RunID(id), "orc/"+id
+		err := st.CreateRun(ctx, w.run, tasks)
+		if errors.Is(err, persistence.ErrConflict) && length < 16 {
+			continue
+		}
+		if err != nil {
+			return errors.Join(err, w.created())
+		}
+		return nil
+	}
+}
+
+// holdFor waits a short while for a lock that another command holds while it creates a run.
+func holdFor(ctx context.Context, path string) (*process.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		lock, err := process.Hold(path)
+		if !errors.Is(err, process.ErrHeld) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, &ExitError{Code: ExitUsage, Err: errorf("another orc run of this plan is just starting"), Hint: "orc status"}
+		case <-tick.C:
+		}
+	}
+}
+
+// refuseSecond fails when the same plan is being run in the same repository.
+func (a *App) refuseSecond(ctx context.Context, st persistence.Store, run persistence.Run) error {
+	runs, err := st.ListRuns(ctx, persistence.RunFilter{Repository: run.Repository})
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if r.PlanPath != run.PlanPath || r.State.Terminal() {
+			continue
+		}
+		alive, err := a.ownerAlive(ctx, st, r)
+		if err != nil {
+			return err
+		}
+		if alive {
+			return &ExitError{
+				Code: ExitUsage, Err: errorf("this plan is already running as run %s", r.ID),
+				Hint: fmt.Sprintf("see it: orc status %s\nor end it first: orc cancel %s", r.ID, r.ID),
+			}
+		}
+		a.note("run %s of this plan was not finished (orc resume %s goes on with it); this is a new run", r.ID, r.ID)
+		break // the latest is the one that matters
+	}
+	return nil
+}
+
+// dryRun says what would run.
+func (a *App) dryRun(p *plan.Plan, run persistence.Run, tasks []*scheduler.Task) error {
+	w := a.Stdout
+	if _, err := fmt.Fprintf(w, "%s: %s, %d at a time, from %s\n", run.Name, plural(len(tasks), "task", "tasks"),
+		run.Concurrency, baseName(run)); err != nil {
+		return err
+	}
+	if err := plan.Graph(w, tasks, plan.Text); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "Nothing was started (--dry-run).\n")
+	return err
+}
+
+// baseName is where a run starts from, for people: main@1c9e2ab.
+func baseName(run persistence.Run) string {
+	if strings.HasPrefix(run.Base, run.BaseRef) {
+		return short(run.Base)
+	}
+	return run.BaseRef + "@" + short(run.Base)
+}
+
+func short(oid string) string { return oid[:min(len(oid), 7)] }
+
+// note says something on stderr that is no error.
+func (a *App) note(format string, args ...any) {
+	// A note that cannot be written changes nothing about the work.
+	_, _ = fmt.Fprintf(a.Stderr, "note: "+format+"\n", args...)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func pronoun(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}

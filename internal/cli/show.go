@@ -1,0 +1,294 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
+)
+
+// showDocument is `orc show --json`.
+type showDocument struct {
+	Schema       int               `json:"schema"`
+	Run          runDocument       `json:"run"`
+	Task         wholeTask         `json:"task"`
+	Attempts     []attemptDocument `json:"attempts"`
+	Conversation []turnDocument    `json:"conversation"`
+}
+
+// wholeTask is a task with what it was asked to do.
+type wholeTask struct {
+	taskDocument
+	Prompt    string   `json:"prompt"`
+	Command   string   `json:"command"`
+	Verify    []string `json:"verify"`
+	Writes    []string `json:"writes"`
+	TimeoutMS int64    `json:"timeout_ms"` // per attempt; 0 = none
+}
+
+// attemptDocument is one try at a task in JSON.
+type attemptDocument struct {
+	Number     int               `json:"number"`
+	Phase      scheduler.Phase   `json:"phase"`
+	Outcome    scheduler.Outcome `json:"outcome"` // empty = not over
+	ExitCode   *int              `json:"exit_code"`
+	Error      string            `json:"error"`
+	Output     string            `json:"output"`
+	Note       string            `json:"note"`
+	StartedAt  *time.Time        `json:"started_at"`
+	EndedAt    *time.Time        `json:"ended_at"`
+	DurationMS int64             `json:"duration_ms"`
+	NotBefore  *time.Time        `json:"not_before"`
+	Base       string            `json:"base"`
+	Saved      string            `json:"saved"`
+	SavedRef   string            `json:"saved_ref"`
+	Merged     string            `json:"merged"` // commit id on the integration branch
+	Conflicts  []string          `json:"conflicts"`
+	Files      int               `json:"files"`
+	Additions  int               `json:"additions"`
+	Deletions  int               `json:"deletions"`
+	Workspace  string            `json:"workspace"` // empty when it is gone
+	Log        string            `json:"log"`
+}
+
+// turnDocument is a turn of a task's conversation in JSON.
+type turnDocument struct {
+	Role    string    `json:"role"`
+	Content string    `json:"content"`
+	Time    time.Time `json:"time"`
+	Attempt int       `json:"attempt"`
+}
+
+func newShow(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show [RUN] TASK",
+		Short: "One task: prompt, attempts, checks, conversation",
+		Long: `Shows a task of the latest run, or of RUN: what it was asked, how each attempt went, and what was said.
+With -v the prompt and the conversation are shown whole.`,
+		Example: `  orc show oauth-client
+  orc show 7f3c oauth-client -v
+  orc show oauth-client --jq '.attempts[-1].error'`,
+		Args:              between(1, 2),
+		ValidArgsFunction: a.completeRunThenTasks,
+	}
+	out := newOutput(cmd, showDocument{}, "task")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		wanted, err := out.wanted(a, cmd)
+		if err != nil {
+			return err
+		}
+		return a.withStore(cmd.Context(), func(st persistence.Store) error {
+			run, task, err := a.oneTask(cmd.Context(), st, args)
+			if err != nil {
+				return err
+			}
+			p, err := a.load(cmd.Context(), st, run)
+			if err != nil {
+				return err
+			}
+			turns, err := st.GetHistory(cmd.Context(), run.ID, task.ID)
+			if err != nil {
+				return err
+			}
+			doc := newShowDocument(p, task, turns)
+			if wanted {
+				return out.write(a, doc)
+			}
+			return a.writeShow(p, task, doc)
+		})
+	}
+	return cmd
+}
+
+func newShowDocument(p *picture, t *scheduler.Task, turns []persistence.ConversationTurn) showDocument {
+	doc := showDocument{
+		Schema: schema,
+		Run:    p.runDocument(),
+		Task: wholeTask{
+			taskDocument: newTaskDocument(t, p.attempts[t.ID], p.alive, p.now),
+			Prompt:       t.Prompt, Command: t.Command, TimeoutMS: t.Timeout.Milliseconds(),
+			Verify: append([]string{}, t.Verify...), Writes: append([]string{}, t.WritesFiles...),
+		},
+		Attempts:     []attemptDocument{},
+		Conversation: []turnDocument{},
+	}
+	for _, at := range p.attempts[t.ID] {
+		d := attemptDocument{
+			Number: at.Number, Phase: at.Phase, Outcome: at.Outcome, ExitCode: at.ExitCode, Error: at.Error,
+			Output: at.Output, Note: at.Note, StartedAt: moment(at.StartedAt), EndedAt: moment(at.EndedAt),
+			DurationMS: worked(at, p.alive, p.now).Milliseconds(), NotBefore: moment(at.NotBefore), Base: at.Base,
+			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
+			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
+		}
+		if !at.Cleaned {
+			d.Workspace = at.Workspace
+		}
+		doc.Attempts = append(doc.Attempts, d)
+	}
+	for _, turn := range turns {
+		doc.Conversation = append(doc.Conversation, turnDocument{turn.Role, turn.Content, turn.Timestamp.UTC(), turn.Attempt})
+	}
+	return doc
+}
+
+// Shown of a long text unless -v asks for all.
+const (
+	promptLines = 12
+	turnLines   = 6
+	turnsShown  = 6
+)
+
+// writeShow shows a task to a person.
+func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument) error {
+	pt := a.paint(a.Stdout)
+	var b strings.Builder
+	m := p.mark(t)
+	title := doc.Task.ID
+	if doc.Task.Name != "" {
+		title += " · " + view.SanitizeLine(doc.Task.Name)
+	}
+	fmt.Fprintf(&b, "%s %s · %s · run %s\n", pt.sgr(m.color, m.sign(a.ascii())), pt.bold(title), m.word, p.run.ID)
+	if e := view.Sanitize(doc.Task.Error); e != "" {
+		fmt.Fprintf(&b, "  %s\n", pt.red(strings.ReplaceAll(e, "\n", "\n  ")))
+	}
+	a.writeFacts(&b, p, doc, pt)
+	if doc.Task.Command != "" {
+		a.writeText(&b, "Command", doc.Task.Command, promptLines, pt)
+	}
+	if doc.Task.Prompt != "" {
+		a.writeText(&b, "Prompt", doc.Task.Prompt, promptLines, pt)
+	}
+	if doc.Task.Result != nil && *doc.Task.Result != "" {
+		a.writeText(&b, "Result", *doc.Task.Result, promptLines, pt)
+	}
+	for _, at := range doc.Attempts {
+		a.writeAttempt(&b, at, pt)
+	}
+	a.writeConversation(&b, doc.Conversation, pt)
+	if len(doc.Attempts) > 0 && !a.globals.quiet {
+		fmt.Fprintf(&b, "\n  %-36s what it printed\n", fmt.Sprintf("orc logs %s %s", p.run.ID, t.ID))
+		if doc.Attempts[len(doc.Attempts)-1].Saved != "" {
+			fmt.Fprintf(&b, "  %-36s what it changed\n", fmt.Sprintf("orc diff %s %s", p.run.ID, t.ID))
+		}
+	}
+	_, err := io.WriteString(a.Stdout, b.String())
+	return err
+}
+
+// writeFacts lists what a task is bound to.
+func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt paint) {
+	fact := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(b, "  %s %s\n", pt.dim(fmt.Sprintf("%-10s", name)), value)
+		}
+	}
+	var needs []string
+	for _, need := range doc.Task.Needs {
+		word := ""
+		for _, t := range p.tasks {
+			if t.ID == need {
+				word = " (" + p.mark(t).word + ")"
+			}
+		}
+		needs = append(needs, string(need)+word)
+	}
+	fact("agent", view.Sanitize(doc.Task.Agent))
+	fact("needs", strings.Join(needs, ", "))
+	fact("writes", view.SanitizeLine(strings.Join(doc.Task.Writes, ", ")))
+	for _, gate := range doc.Task.Verify {
+		fact("verify", view.SanitizeLine(gate))
+	}
+	if doc.Task.TimeoutMS > 0 {
+		fact("timeout", spanMS(doc.Task.TimeoutMS))
+	}
+	if doc.Task.OnFailure != scheduler.FailHard {
+		fact("on failure", string(doc.Task.OnFailure))
+	}
+	fact("workspace", a.tilde(view.Sanitize(doc.Task.Workspace)))
+}
+
+// writeText shows a text under a title, cut after some lines unless -v.
+func (a *App) writeText(b *strings.Builder, title, text string, most int, pt paint) {
+	fmt.Fprintf(b, "\n%s\n", pt.bold(title))
+	a.writeLines(b, text, most, "  ", pt)
+}
+
+func (a *App) writeLines(b *strings.Builder, text string, most int, indent string, pt paint) {
+	lines := strings.Split(strings.Trim(view.Sanitize(text), "\n"), "\n")
+	hidden := 0
+	if !a.globals.verbose && len(lines) > most {
+		hidden = len(lines) - most
+		lines = lines[:most]
+	}
+	width := 0
+	if !a.globals.verbose {
+		width = a.width(a.Stdout)
+	}
+	for _, line := range lines {
+		if line == "" {
+			b.WriteString("\n")
+			continue
+		}
+		fmt.Fprintf(b, "%s\n", truncate(indent+line, width))
+	}
+	if hidden > 0 {
+		fmt.Fprintf(b, "%s%s\n", indent, pt.dim(fmt.Sprintf("… %s more (-v shows all)", view.Plural(hidden, "line"))))
+	}
+}
+
+func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
+	word := string(at.Outcome)
+	if word == "" {
+		word = string(at.Phase)
+	}
+	fmt.Fprintf(b, "\n%s %s", pt.bold(fmt.Sprintf("Attempt %d", at.Number)), word)
+	if at.ExitCode != nil {
+		fmt.Fprintf(b, ", exit code %d", *at.ExitCode)
+	}
+	if at.DurationMS > 0 {
+		fmt.Fprintf(b, ", %s", spanMS(at.DurationMS))
+	}
+	if at.StartedAt != nil {
+		fmt.Fprintf(b, ", %s", ago(a.Now(), *at.StartedAt))
+	}
+	b.WriteString("\n")
+	if at.Note != "" {
+		fmt.Fprintf(b, "  note: %s\n", view.SanitizeLine(at.Note))
+	}
+	if at.Error != "" {
+		fmt.Fprintf(b, "  %s\n", pt.red(strings.ReplaceAll(view.Sanitize(at.Error), "\n", "\n  ")))
+	}
+	for _, line := range view.LastLines(view.Sanitize(at.Output), outputLines) {
+		fmt.Fprintf(b, "    %s\n", pt.dim(line))
+	}
+	if len(at.Conflicts) > 0 {
+		fmt.Fprintf(b, "  conflicts: %s\n", view.SanitizeLine(some(at.Conflicts)))
+	}
+	if at.Saved != "" {
+		fmt.Fprintf(b, "  saved %s  %s, +%d −%d  %s\n", short(at.Saved), view.Plural(at.Files, "file"), at.Additions, at.Deletions, pt.dim(at.SavedRef))
+	}
+	if at.Merged != "" {
+		fmt.Fprintf(b, "  merged as %s\n", short(at.Merged))
+	}
+}
+
+func (a *App) writeConversation(b *strings.Builder, turns []turnDocument, pt paint) {
+	if len(turns) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", pt.bold("Conversation"))
+	if hidden := len(turns) - turnsShown; hidden > 0 && !a.globals.verbose {
+		fmt.Fprintf(b, "  %s\n", pt.dim(fmt.Sprintf("… %s before (-v shows all)", view.Plural(hidden, "turn"))))
+		turns = turns[hidden:]
+	}
+	for _, turn := range turns {
+		fmt.Fprintf(b, "  %s %s\n", pt.dim(turn.Time.Local().Format("15:04:05")), pt.cyan(view.Sanitize(turn.Role)))
+		a.writeLines(b, turn.Content, turnLines, "    ", pt)
+	}
+}

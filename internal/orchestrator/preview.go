@@ -1,0 +1,107 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/process"
+	"orchestrator/internal/scheduler"
+)
+
+// Action is what resuming does with a task.
+type Action string
+
+// The actions.
+const (
+	ActionKeep  Action = "keep"    // over: it is not touched
+	ActionGoOn  Action = "go on"   // its work is done; what follows it goes on
+	ActionAgain Action = "again"   // it was cut off in its work: saved, and run again
+	ActionStill Action = "still"   // waits for a person
+	ActionToDo  Action = "to do"   // not started yet
+	ActionOver  Action = "failed"  // over without success; `orc retry` would try again
+	ActionSkip  Action = "skipped" // not run because of another
+)
+
+// Prospect is what resuming does with one task, and why.
+type Prospect struct {
+	Task   scheduler.TaskID
+	Action Action
+	Why    string
+}
+
+// Preview says what resuming a run would do with each of its tasks, in plan order. It changes nothing.
+func Preview(ctx context.Context, store persistence.Store, run scheduler.RunID, journal string) ([]Prospect, error) {
+	tasks, err := store.ListTasks(ctx, run)
+	if err != nil {
+		return nil, fmt.Errorf("load tasks: %w", err)
+	}
+	attempts, err := store.ListAttempts(ctx, run, "")
+	if err != nil {
+		return nil, fmt.Errorf("load attempts: %w", err)
+	}
+	exits, err := process.ReadJournal(journal)
+	if err != nil {
+		return nil, fmt.Errorf("read the exit journal: %w", err)
+	}
+	latest := map[scheduler.TaskID]*persistence.Attempt{}
+	for i := range attempts {
+		if a := latest[attempts[i].Task]; a == nil || a.Number < attempts[i].Number {
+			latest[attempts[i].Task] = &attempts[i]
+		}
+	}
+	list := make([]Prospect, 0, len(tasks))
+	for _, t := range tasks {
+		list = append(list, prospect(t, latest[t.ID], exits))
+	}
+	return list, nil
+}
+
+func prospect(t *scheduler.Task, a *persistence.Attempt, exits map[string]process.Exit) Prospect {
+	p := Prospect{Task: t.ID}
+	switch t.Status {
+	case scheduler.TaskCompleted:
+		p.Action, p.Why = ActionKeep, "done and merged"
+		if a != nil && a.MergeNew == "" {
+			p.Why = "done"
+		}
+	case scheduler.TaskFailed, scheduler.TaskCanceled:
+		p.Action, p.Why = ActionOver, t.Error
+		if t.Status == scheduler.TaskCanceled {
+			p.Why = "canceled"
+		}
+	case scheduler.TaskSkipped:
+		p.Action, p.Why = ActionSkip, t.Error
+	case scheduler.TaskPending, scheduler.TaskEligible:
+		p.Action = ActionToDo
+		if a != nil && a.Outcome == scheduler.OutcomeInterrupted {
+			p.Action, p.Why = ActionAgain, fmt.Sprintf("attempt %d was stopped; its work is saved", a.Number)
+		}
+	case scheduler.TaskRunning:
+		p.Action, p.Why = adoption(a, exits)
+	}
+	return p
+}
+
+// adoption decides about a running task whose owner is gone: what has a result is gone on with, what was cut off in
+// the middle of its work is made again.
+func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, string) {
+	switch {
+	case a == nil:
+		return ActionAgain, "it has no attempt"
+	case a.Outcome == scheduler.OutcomeConflict:
+		return ActionStill, "waits with a merge conflict"
+	case a.Phase == scheduler.PhasePreparing:
+		return ActionAgain, fmt.Sprintf("attempt %d had not begun its work", a.Number)
+	case a.Phase == scheduler.PhaseWorking:
+		if x, ok := exits[turnID(a)]; ok && trustworthy(x) {
+			return ActionGoOn, fmt.Sprintf("its command had ended (exit %d) before the stop", x.Code)
+		}
+		return ActionAgain, fmt.Sprintf("attempt %d was cut off in its work", a.Number)
+	}
+	return ActionGoOn, fmt.Sprintf("its work was done; it was %s", a.Phase)
+}
+
+// trustworthy says whether an exit that nobody watched is the command's own: one that was killed tells nothing
+// about its work.
+func trustworthy(x process.Exit) bool { return x.Signal == "" && !x.Lost }

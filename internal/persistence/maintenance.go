@@ -1,0 +1,85 @@
+package persistence
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+)
+
+// Check reads the whole database and says whether it is sound: ErrCorrupt with the first findings when not. It
+// takes about a second per 100 MB and blocks nobody.
+func (s *SQLiteStore) Check(ctx context.Context) error {
+	const op = "check database"
+	var findings []error
+	err := s.read(ctx, op, func(ctx context.Context, q querier) error {
+		rows, err := q.QueryContext(ctx, "PRAGMA quick_check(10)")
+		findings, err = collect(rows, err, func(r scanner) (error, error) {
+			var line string
+			err := r.Scan(&line)
+			return errors.New(line), err
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(findings) == 1 && findings[0].Error() == "ok" {
+		return nil
+	}
+	return &Error{
+		Op: op, Kind: ErrCorrupt, Err: errors.Join(findings...),
+		Hint: "stop orc, move " + s.path + " away together with its -wal and -shm files, and restore a backup",
+	}
+}
+
+// Backup writes a copy of the database, as of one commit, to a file that does not exist yet (ErrConflict if it
+// does), readable for its owner only. Others go on reading and writing meanwhile.
+func (s *SQLiteStore) Backup(ctx context.Context, file string) (err error) {
+	op := "back up to " + file
+	if ctx.Err() != nil {
+		return wrap(op, context.Cause(ctx), s.path)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return &Error{Op: op, Kind: ErrConflict, Err: errors.New("the file exists"), Hint: "choose another name, or move it away"}
+	}
+	if err != nil {
+		return fileError(op, err)
+	}
+	defer func() {
+		if closing := f.Close(); err == nil {
+			err = wrap(op, closing, file)
+		}
+		if err != nil {
+			err = errors.Join(err, os.Remove(file))
+		}
+	}()
+	if err := s.copyInto(ctx, file); err != nil {
+		return wrap(op, because(ctx, err), file)
+	}
+	// SQLite does not sync what it vacuums into another file.
+	return wrap(op, f.Sync(), file)
+}
+
+// copyInto fills an empty file.
+func (s *SQLiteStore) copyInto(ctx context.Context, file string) (err error) {
+	const text = "VACUUM INTO ?"
+	if s.readers == nil {
+		return s.writer.submit(ctx, &request{use: func(conn *sql.Conn) error {
+			_, err := conn.ExecContext(ctx, text, file)
+			return err
+		}})
+	}
+	// A connection of its own: those of the pool may not write, not even elsewhere.
+	db := sql.OpenDB(newConnector(s.path, url.Values{"mode": {"rw"}}, settings(true, "", false)))
+	defer func() {
+		if closing := db.Close(); err == nil {
+			err = closing
+		}
+	}()
+	_, err = db.ExecContext(ctx, text, file)
+	return err
+}

@@ -1,0 +1,69 @@
+package persistence
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// querier is what reading needs of a pool, a transaction or a connection.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// scanner is a row, one of several or the only one.
+type scanner interface{ Scan(dest ...any) error }
+
+// read runs one query, or several that need not agree. f reads all it wants into memory and closes its rows before
+// anything else happens: rows held open keep the WAL from being reset.
+func (s *SQLiteStore) read(ctx context.Context, op string, f func(ctx context.Context, q querier) error) error {
+	if s.isClosed() {
+		return &Error{Op: op, Kind: ErrClosed}
+	}
+	if ctx.Err() != nil {
+		return wrap(op, context.Cause(ctx), s.path)
+	}
+	var err error
+	if s.readers == nil {
+		err = s.writer.submit(ctx, &request{use: func(conn *sql.Conn) error { return f(ctx, conn) }})
+	} else {
+		err = f(ctx, s.readers)
+	}
+	return wrap(op, because(ctx, err), s.path)
+}
+
+// snapshot runs queries that all see the same commit.
+func (s *SQLiteStore) snapshot(ctx context.Context, op string, f func(ctx context.Context, q querier) error) error {
+	return s.read(ctx, op, func(ctx context.Context, q querier) (err error) {
+		pool, ok := q.(*sql.DB)
+		if !ok {
+			return f(ctx, q) // the writer's own connection: nothing commits meanwhile
+		}
+		tx, err := pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		if err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		if err := f(ctx, tx); err != nil {
+			_ = tx.Rollback() // nothing was written; the error is the one to tell
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// collect reads all rows of a query.
+func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) (list []T, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() // its error is also that of Err
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}

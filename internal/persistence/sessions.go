@@ -1,0 +1,105 @@
+package persistence
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"orchestrator/internal/scheduler"
+)
+
+var (
+	upsertSession = declare(`INSERT INTO sessions (run, task, attempt, provider, session_id, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (run, task, attempt) DO UPDATE SET provider = excluded.provider,
+			session_id = excluded.session_id, updated_at = excluded.updated_at`)
+	insertTurn = declare(`INSERT INTO conversation_history (run, task, attempt, timestamp, role, content)
+		VALUES (?, ?, ?, ?, ?, ?)`)
+)
+
+// SaveSession implements Conversations.
+func (s *SQLiteStore) SaveSession(ctx context.Context, session Session) error {
+	return s.apply(ctx, "save session of task "+string(session.Task), func(tx *transaction) error {
+		return tx.saveSession(session.Run, session)
+	})
+}
+
+func (tx *transaction) saveSession(run scheduler.RunID, s Session) error {
+	_, err := tx.exec(upsertSession, string(run), string(s.Task), int64(s.Attempt), s.Provider, s.SessionID, micros(s.UpdatedAt))
+	if missingParent(err) {
+		return unknownTask(run, s.Task)
+	}
+	if err != nil {
+		return fmt.Errorf("save session of %s: %w", s.Task, err)
+	}
+	return nil
+}
+
+// GetSession implements Conversations. The latest session is that of the highest attempt.
+func (s *SQLiteStore) GetSession(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) (session Session, err error) {
+	err = s.read(ctx, "get session of task "+string(task), func(ctx context.Context, q querier) error {
+		const text = `SELECT run, task, attempt, provider, session_id, updated_at FROM sessions
+			WHERE run = ? AND task = ? ORDER BY attempt DESC LIMIT 1`
+		var updated sql.NullInt64
+		err := q.QueryRowContext(ctx, text, string(run), string(task)).Scan((*string)(&session.Run),
+			(*string)(&session.Task), &session.Attempt, &session.Provider, &session.SessionID, &updated)
+		if errors.Is(err, sql.ErrNoRows) {
+			return &Error{Op: "find session", Kind: ErrNotFound, Err: fmt.Errorf("task %s of run %s never had one", task, run)}
+		}
+		session.UpdatedAt = timeOf(updated)
+		return err
+	})
+	return session, err
+}
+
+// SaveMessage implements Conversations.
+func (s *SQLiteStore) SaveMessage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, turns ...ConversationTurn) error {
+	if len(turns) == 0 {
+		return nil
+	}
+	return s.apply(ctx, "save message of task "+string(task), func(tx *transaction) error {
+		for i := range turns {
+			if err := tx.addTurn(run, task, &turns[i], turns[i].Timestamp); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// addTurn appends a turn. Its key, one above the last, is its place in the order.
+func (tx *transaction) addTurn(run scheduler.RunID, task scheduler.TaskID, t *ConversationTurn, at time.Time) error {
+	_, err := tx.exec(insertTurn, string(run), string(task), int64(t.Attempt), micros(at), t.Role, t.Content)
+	if missingParent(err) {
+		return unknownTask(run, task)
+	}
+	if err != nil {
+		return fmt.Errorf("save turn of %s: %w", task, err)
+	}
+	return nil
+}
+
+// GetHistory implements Conversations.
+func (s *SQLiteStore) GetHistory(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) (list []ConversationTurn, err error) {
+	err = s.read(ctx, "get history of task "+string(task), func(ctx context.Context, q querier) error {
+		const text = `SELECT role, content, timestamp, attempt FROM conversation_history
+			WHERE run = ? AND task = ? ORDER BY key`
+		rows, err := q.QueryContext(ctx, text, string(run), string(task))
+		list, err = collect(rows, err, func(r scanner) (t ConversationTurn, err error) {
+			var at sql.NullInt64
+			err = r.Scan(&t.Role, &t.Content, &at, &t.Attempt)
+			t.Timestamp = timeOf(at)
+			return t, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if list == nil {
+		list = []ConversationTurn{}
+	}
+	return list, nil
+}

@@ -1,0 +1,313 @@
+package persistence
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// batchLimit bounds how many requests share one commit: beyond it there is little left to save, and the first of
+// the batch would wait for the last.
+const batchLimit = 64
+
+var (
+	begin     = declare("BEGIN IMMEDIATE")
+	commit    = declare("COMMIT")
+	rollback  = declare("ROLLBACK")
+	savepoint = declare("SAVEPOINT request")
+	release   = declare("RELEASE request")
+	undo      = declare("ROLLBACK TO request")
+)
+
+// The life of a request. A caller that gives up turns queued into dropped; the writer turns queued into started,
+// and from then on the caller waits for the truth.
+const (
+	queued int32 = iota
+	started
+	dropped
+)
+
+// request is something to do in a transaction, or, with use set, on the bare connection between transactions.
+type request struct {
+	state atomic.Int32
+	write func(tx *transaction) error
+	use   func(conn *sql.Conn) error
+	done  chan error
+}
+
+// writer owns the one connection that writes. Everything queued while a commit is under way shares the next one.
+type writer struct {
+	db      *sql.DB
+	conn    *sql.Conn
+	tx      *transaction
+	memory  bool // the connection is the database: never replace it
+	queue   chan *request
+	closing chan struct{} // closed: take what is queued, then end
+	ended   chan struct{}
+	commits atomic.Int64 // transactions that changed something, for DataVersion of a store in memory
+}
+
+// newWriter opens the connection. It cannot serve before prepare, which needs the schema.
+func newWriter(ctx context.Context, db *sql.DB, memory bool) (*writer, error) {
+	w := &writer{
+		db:      db,
+		memory:  memory,
+		queue:   make(chan *request, 4*batchLimit),
+		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.conn = conn
+	return w, nil
+}
+
+// prepare prepares all commands; the tables must exist.
+func (w *writer) prepare() error {
+	return w.conn.Raw(func(c any) (err error) {
+		w.tx, err = prepare(c.(driver.Conn))
+		return err
+	})
+}
+
+// writable says so when the file was opened for reading only, as SQLite does of itself where it must: that is
+// better known now than at the first result worth keeping.
+func (w *writer) writable(path string) error {
+	return w.conn.Raw(func(c any) error {
+		readOnly, err := c.(interface {
+			IsReadOnly(schema string) (bool, error)
+		}).IsReadOnly("main")
+		if err == nil && readOnly {
+			_, hint := kind(sqlite3.SQLITE_READONLY, path)
+			err = &Error{Op: "open for writing", Kind: ErrReadOnly, Hint: hint}
+		}
+		return err
+	})
+}
+
+// submit queues a request and waits for its outcome. A context that ends first gives its cause, and then nothing
+// of the request was or will be stored.
+func (w *writer) submit(ctx context.Context, r *request) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case <-w.closing:
+		return &Error{Op: "write", Kind: ErrClosed}
+	default:
+	}
+	r.done = make(chan error, 1)
+	select {
+	case w.queue <- r:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-w.ended:
+		return &Error{Op: "write", Kind: ErrClosed}
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(queued, dropped) {
+			return context.Cause(ctx)
+		}
+	case <-w.ended:
+		// Queued as the writer ended: either it was still taken, or nobody will.
+		if r.state.CompareAndSwap(queued, dropped) {
+			return &Error{Op: "write", Kind: ErrClosed}
+		}
+	}
+	return <-r.done
+}
+
+// run is the writer's goroutine.
+func (w *writer) run() {
+	defer close(w.ended)
+	batch := make([]*request, 0, batchLimit)
+	for {
+		var first *request
+		select {
+		case first = <-w.queue:
+		case <-w.closing:
+			select {
+			case first = <-w.queue:
+			default:
+				return
+			}
+		}
+		// Without this the writer and one caller hand a single request back and forth while others wait to
+		// queue theirs: batches stay at one.
+		runtime.Gosched()
+		batch = append(batch[:0], first)
+		for first != nil && len(batch) < batchLimit {
+			select {
+			case next := <-w.queue:
+				batch = append(batch, next)
+				continue
+			default:
+			}
+			break
+		}
+		w.serve(batch)
+		clear(batch)
+	}
+}
+
+// serve does the requests in order, the writes between two bare uses in one transaction.
+func (w *writer) serve(batch []*request) {
+	for len(batch) > 0 {
+		if r := batch[0]; r.use != nil {
+			if r.state.CompareAndSwap(queued, started) {
+				r.done <- r.use(w.conn)
+			}
+			batch = batch[1:]
+			continue
+		}
+		n := 1
+		for n < len(batch) && batch[n].use == nil {
+			n++
+		}
+		w.write(batch[:n])
+		batch = batch[n:]
+	}
+}
+
+// write does the requests in one transaction, and replaces a connection that is no good any more.
+func (w *writer) write(batch []*request) {
+	for try := 0; ; try++ {
+		err := w.begin()
+		if err == nil {
+			break
+		}
+		// Inside a transaction still, or broken: a fresh connection is neither.
+		stuck := code(err) == sqlite3.SQLITE_ERROR || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+		if stuck && try == 0 && !w.memory {
+			if err = w.replace(); err == nil {
+				continue
+			}
+		}
+		for _, r := range batch {
+			if r.state.CompareAndSwap(queued, started) {
+				r.done <- err
+			}
+		}
+		return
+	}
+	// Claimed only now: waiting for another process's lock counts as not started.
+	live := batch[:0]
+	for _, r := range batch {
+		if r.state.CompareAndSwap(queued, started) {
+			live = append(live, r)
+		}
+	}
+	errs := make([]error, len(live))
+	err := w.raw(func() error { return w.transact(live, errs) })
+	for i, r := range live {
+		if err != nil {
+			r.done <- err
+			continue
+		}
+		r.done <- errs[i]
+	}
+}
+
+// raw runs f with the connection to itself. What f returns is kept from database/sql, which would throw the
+// connection away on some errors, and with it a database in memory.
+func (w *writer) raw(f func() error) (err error) {
+	gone := w.conn.Raw(func(any) error {
+		err = f()
+		return nil
+	})
+	if gone != nil {
+		return gone
+	}
+	return err
+}
+
+func (w *writer) begin() error {
+	return w.raw(func() error {
+		_, err := w.tx.exec(begin)
+		return err
+	})
+}
+
+// transact does the requests and commits. Its error is that of all of them, and nothing is stored; otherwise errs
+// holds each one's own.
+func (w *writer) transact(live []*request, errs []error) error {
+	err := w.attempt(live, errs)
+	if err != nil {
+		// An error here means that SQLite has rolled back already; a transaction that stays open all the same
+		// is found by the next BEGIN.
+		_, _ = w.tx.exec(rollback)
+	}
+	return err
+}
+
+func (w *writer) attempt(live []*request, errs []error) error {
+	done := 0
+	for i, r := range live {
+		alone := len(live) == 1
+		if !alone {
+			if _, err := w.tx.exec(savepoint); err != nil {
+				return err
+			}
+		}
+		err := r.write(w.tx)
+		switch {
+		case err == nil:
+			done++
+		case !own(err):
+			return err
+		case alone:
+			errs[i] = err
+		default:
+			errs[i] = err
+			if _, err := w.tx.exec(undo); err != nil {
+				return err
+			}
+		}
+		if !alone {
+			if _, err := w.tx.exec(release); err != nil {
+				return err
+			}
+		}
+	}
+	if done == 0 {
+		_, err := w.tx.exec(rollback)
+		return err
+	}
+	if _, err := w.tx.exec(commit); err != nil {
+		return err
+	}
+	w.commits.Add(1)
+	return nil
+}
+
+// close ends the statements and the connection.
+func (w *writer) close() error {
+	err := w.conn.Raw(func(any) error { return w.tx.close() })
+	return errors.Join(err, w.conn.Close())
+}
+
+// replace throws the connection away and prepares another.
+func (w *writer) replace() error {
+	// It is beyond repair: only its end matters, not what it still complains about.
+	_ = w.conn.Raw(func(any) error {
+		_ = w.tx.close()
+		return driver.ErrBadConn
+	})
+	conn, err := w.db.Conn(context.Background())
+	if err != nil {
+		return fmt.Errorf("reconnect: %w", err)
+	}
+	w.conn = conn
+	return w.prepare()
+}

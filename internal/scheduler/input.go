@@ -1,0 +1,63 @@
+package scheduler
+
+import "time"
+
+// Input is something that happened or was asked for: one of Begin, AttemptEnded, CancelTask, CancelRun, Retry,
+// Pause, Unpause, SetConcurrency, Learned.
+type Input interface{ input() }
+
+// Begin starts or resumes the run: what follows from the statuses is settled and tasks start. Nothing starts
+// before it. A task restored as running is adopted: it keeps its slot, its files and its attempt without a Start,
+// and whoever knows its fate reports it with AttemptEnded.
+type Begin struct{}
+
+// AttemptEnded says that the present attempt of a running or held task is over.
+type AttemptEnded struct {
+	Task    TaskID
+	Outcome Outcome
+	Result  *string // the final summary, with OutcomeSucceeded; nil = none
+	Error   string  // why, with OutcomeFailed and OutcomeConflict
+	Final   bool    // do not try again, even if attempts are left
+}
+
+// CancelTask ends a task: at once when it has no attempt under way, else through Stop.
+type CancelTask struct{ Task TaskID }
+
+// CancelRun ends every task that is not settled and makes the run canceled.
+type CancelRun struct{}
+
+// Retry puts failed, skipped, canceled or held tasks back to pending, with all their attempts to spend again.
+// Dependents that were skipped for them, or canceled with the run or by fail-fast, come back too; a dependent that
+// a person canceled by name does not. It is refused as a whole when a task is unknown, cannot be retried, or has a
+// dependency that would only have it skipped again.
+type Retry struct {
+	Tasks   []TaskID
+	Cascade bool // also everything that depends on them, completed or not; completed tasks may then be named too
+}
+
+// Pause stops starting tasks; what runs goes on.
+type Pause struct{}
+
+// Unpause starts tasks again.
+type Unpause struct{}
+
+// SetConcurrency changes how many attempts may run at a time; less than 1 counts as 1. What runs goes on.
+type SetConcurrency struct{ N int }
+
+// Learned tells how long a successful attempt of a task took, so that tasks of the same agent are estimated better.
+// It changes only the order in which tasks start. Priorities are computed anew when the number of durations
+// learned reaches a power of two, about 17 times in a run of 100,000 tasks; that keeps the sum of it small.
+type Learned struct {
+	Task     TaskID
+	Duration time.Duration
+}
+
+func (Begin) input()          {}
+func (AttemptEnded) input()   {}
+func (CancelTask) input()     {}
+func (CancelRun) input()      {}
+func (Retry) input()          {}
+func (Pause) input()          {}
+func (Unpause) input()        {}
+func (SetConcurrency) input() {}
+func (Learned) input()        {}

@@ -1,0 +1,184 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"orchestrator/internal/event"
+	"orchestrator/internal/scheduler"
+)
+
+// Task is the view of one task.
+type Task struct {
+	ID        string
+	Name      string
+	Agent     string   // role; empty for a plain command
+	Needs     []string // empty when the seed does not say
+	Status    scheduler.TaskStatus
+	Phase     scheduler.Phase // of the running attempt
+	Attempt   int             // number of the last attempt; 0 = none yet
+	Attempts  int             // allowed in all
+	StartedAt time.Time       // of the last attempt
+	EndedAt   time.Time       // of the last attempt; zero while it runs
+	Duration  time.Duration   // of the last attempt that ended
+	WaitsFrom time.Time       // since when a person is asked for
+	Files     int             // changed by the saved work
+	Additions int
+	Deletions int
+	Gates     int    // verify commands that passed
+	Error     string // one line
+	Output    string // the end of the failing output; several lines
+	ExitCode  *int
+	Reason    string   // why it was skipped or waits
+	Paths     []string // in conflict
+	Commit    string
+	Ref       string // where its work is saved
+	Allowed   bool   // its failure does not fail the run by itself
+
+	index int // in Run.Tasks
+	below int // tasks on the longest chain of dependents, itself included
+}
+
+// Ran says whether an attempt at the task was ever begun.
+func (t *Task) Ran() bool { return t.Attempt > 0 }
+
+// NeedsYou says whether the task waits for a person.
+func (t *Task) NeedsYou() bool { return !t.WaitsFrom.IsZero() && !t.Status.Terminal() }
+
+// Elapsed is how long the present attempt has run, or how long the last one took.
+func (t *Task) Elapsed(now time.Time) time.Duration {
+	if t.Status == scheduler.TaskRunning && t.EndedAt.IsZero() && !t.StartedAt.IsZero() {
+		return max(now.Sub(t.StartedAt), 0)
+	}
+	return t.Duration
+}
+
+// statuses are those that a task has after an event which does not say.
+var statuses = map[event.Kind]scheduler.TaskStatus{
+	event.TaskEligible:    scheduler.TaskEligible,
+	event.TaskStarted:     scheduler.TaskRunning,
+	event.TaskPhase:       scheduler.TaskRunning,
+	event.TaskSaved:       "",
+	event.TaskRetrying:    scheduler.TaskEligible,
+	event.TaskInterrupted: "",
+	event.TaskConflict:    "",
+	event.TaskCompleted:   scheduler.TaskCompleted,
+	event.TaskFailed:      scheduler.TaskFailed,
+	event.TaskSkipped:     scheduler.TaskSkipped,
+	event.TaskCanceled:    scheduler.TaskCanceled,
+	event.TaskReset:       scheduler.TaskPending,
+}
+
+// foldTask folds an event about a task; false = the kind is unknown.
+func (r *Run) foldTask(e event.Event) bool {
+	status, known := statuses[e.Kind]
+	if !known || e.Task == "" {
+		return false
+	}
+	t := r.add(e.Task)
+	before := t.Word()
+	if t.Status == scheduler.TaskCompleted {
+		r.done -= t.Duration
+	}
+	if e.Status != "" {
+		status = scheduler.TaskStatus(SanitizeLine(e.Status))
+	}
+	if status != "" {
+		t.Status = status
+	}
+	if e.Attempt > 0 {
+		t.Attempt = e.Attempt
+	}
+	if e.Attempts > 0 {
+		t.Attempts = e.Attempts
+	}
+	setText(&t.Name, e.Name)
+	setText(&t.Agent, e.Agent)
+	t.change(e)
+	if t.Status == scheduler.TaskCompleted {
+		r.done += t.Duration
+	}
+	r.settle(t, before)
+	return true
+}
+
+// change is what each kind means for the task, other than its status.
+func (t *Task) change(e event.Event) {
+	switch e.Kind {
+	case event.TaskStarted:
+		t.Phase, t.StartedAt, t.EndedAt, t.WaitsFrom = scheduler.PhasePreparing, e.Time, time.Time{}, time.Time{}
+		t.Reason, t.Paths, t.Allowed = "", nil, false
+		setText((*string)(&t.Phase), e.Phase)
+	case event.TaskPhase:
+		t.Phase, t.Reason, t.WaitsFrom = scheduler.Phase(SanitizeLine(e.Phase)), SanitizeLine(e.Reason), time.Time{}
+	case event.TaskSaved:
+		t.saved(e)
+	case event.TaskConflict:
+		t.Phase, t.WaitsFrom, t.Paths = scheduler.PhaseWaiting, e.Time, nil
+		for _, path := range e.Paths {
+			t.Paths = append(t.Paths, SanitizeLine(path))
+		}
+		t.Reason, t.Error = SanitizeLine(e.Reason), SanitizeLine(e.Error)
+		t.saved(e)
+	case event.TaskRetrying, event.TaskInterrupted:
+		t.ended(e)
+		t.blame(e)
+	case event.TaskCompleted:
+		t.ended(e)
+		t.saved(e)
+		t.Error, t.Output, t.ExitCode, t.Reason, t.Paths, t.Allowed = "", "", nil, "", nil, false
+	case event.TaskFailed, event.TaskSkipped, event.TaskCanceled:
+		t.ended(e)
+		t.saved(e)
+		t.blame(e)
+		t.Reason, t.Allowed = SanitizeLine(e.Reason), e.Allowed
+	case event.TaskReset:
+		t.Phase, t.WaitsFrom = "", time.Time{}
+		t.Error, t.Output, t.ExitCode, t.Reason, t.Paths, t.Allowed = "", "", nil, SanitizeLine(e.Reason), nil, false
+	}
+}
+
+// ended closes the present attempt, if there is one.
+func (t *Task) ended(e event.Event) {
+	t.Phase, t.WaitsFrom = "", time.Time{}
+	open := !t.StartedAt.IsZero() && t.EndedAt.IsZero()
+	if open {
+		t.EndedAt = e.Time
+		t.Duration = max(e.Time.Sub(t.StartedAt), 0)
+	}
+	if e.DurationMS > 0 {
+		t.Duration = time.Duration(e.DurationMS) * time.Millisecond
+	}
+}
+
+// saved takes over what an event says about the task's work.
+func (t *Task) saved(e event.Event) {
+	setText(&t.Commit, e.Commit)
+	setText(&t.Ref, e.Ref)
+	if e.Files+e.Additions+e.Deletions > 0 {
+		t.Files, t.Additions, t.Deletions = e.Files, e.Additions, e.Deletions
+	}
+	if e.Gates > 0 {
+		t.Gates = e.Gates
+	}
+}
+
+// blame takes over what an event says about a failure.
+func (t *Task) blame(e event.Event) {
+	t.Error = SanitizeLine(e.Error)
+	t.Output = strings.Trim(Sanitize(e.Output), "\n")
+	t.ExitCode = e.ExitCode
+}
+
+// Why says in one line why the task failed, with the exit code where the error does not name it.
+func (t *Task) Why() string {
+	switch {
+	case t.ExitCode == nil || strings.Contains(t.Error, "exit"):
+		return cmp.Or(t.Error, "no reason given")
+	case t.Error == "":
+		return fmt.Sprintf("exit %d", *t.ExitCode)
+	}
+	return fmt.Sprintf("%s (exit %d)", t.Error, *t.ExitCode)
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"orchestrator/test/rig"
+)
+
+const (
+	traceSlots = 8
+	traceSeed  = 20260101
+	shortest   = 20 * time.Millisecond
+	longest    = 1500 * time.Millisecond
+)
+
+// step is one task of a trace.
+type step struct {
+	name  string
+	needs []string
+	sleep time.Duration
+}
+
+// trace is a graph with durations.
+type trace struct {
+	name  string
+	steps []step
+}
+
+// weaver builds a trace; the kinds of steps have log-normal durations, as measured workflows do.
+type weaver struct {
+	trace
+	rng *rand.Rand
+}
+
+// add adds a step whose duration has the given median and returns its name.
+func (w *weaver) add(kind string, median time.Duration, needs ...string) string {
+	name := fmt.Sprintf("%s-%d", kind, len(w.steps))
+	sleep := time.Duration(float64(median) * math.Exp(0.6*w.rng.NormFloat64()))
+	sleep = min(max(sleep, shortest), longest).Round(time.Millisecond)
+	w.steps = append(w.steps, step{name, needs, sleep})
+	return name
+}
+
+const ms = time.Millisecond
+
+// weaves are shapes that recur in published workflows and in CI.
+var weaves = []struct {
+	name  string
+	weave func(w *weaver)
+}{
+	// Images are projected, fitted in overlapping pairs, corrected by a model of all pairs, and put together.
+	{"mosaic", func(w *weaver) {
+		var projected, fitted, corrected []string
+		for range 60 {
+			projected = append(projected, w.add("project", 120*ms))
+		}
+		for i := range 130 {
+			a, b := projected[i%60], projected[(i+1+i/60)%60]
+			fitted = append(fitted, w.add("fit", 60*ms, a, b))
+		}
+		model := w.add("model", 150*ms, w.add("concat", 100*ms, fitted...))
+		for _, p := range projected {
+			corrected = append(corrected, w.add("correct", 70*ms, p, model))
+		}
+		w.add("shrink", 100*ms, w.add("add", 300*ms, corrected...))
+	}},
+	// Lanes are split, worked through in parallel pipelines, merged per lane, then all together.
+	{"pipelines", func(w *weaver) {
+		var lanes []string
+		for range 4 {
+			split := w.add("split", 150*ms)
+			var ends []string
+			for range 15 {
+				end := split
+				for _, stage := range []string{"filter", "convert", "encode", "map"} {
+					end = w.add(stage, 110*ms, end)
+				}
+				ends = append(ends, end)
+			}
+			lanes = append(lanes, w.add("merge", 200*ms, ends...))
+		}
+		w.add("pileup", 200*ms, w.add("index", 120*ms, lanes...))
+	}},
+	// Two extractions feed hundreds of short pairs, whose results are gathered twice.
+	{"fan", func(w *weaver) {
+		var seismograms, peaks []string
+		for range 4 {
+			extract := w.add("extract", 500*ms)
+			for range 40 {
+				s := w.add("synth", 150*ms, extract)
+				seismograms = append(seismograms, s)
+				peaks = append(peaks, w.add("peak", 25*ms, s))
+			}
+		}
+		w.add("zip", 150*ms, seismograms...)
+		w.add("zip", 150*ms, peaks...)
+	}},
+	// Blocks of templates and inspirals, each block closed by a gathering step, twice over.
+	{"blocks", func(w *weaver) {
+		for range 6 {
+			var first, second []string
+			for range 12 {
+				first = append(first, w.add("inspiral", 300*ms, w.add("template", 60*ms)))
+			}
+			gate := w.add("thin", 40*ms, first...)
+			for range 12 {
+				second = append(second, w.add("again", 250*ms, w.add("trigger", 40*ms, gate)))
+			}
+			w.add("final", 40*ms, second...)
+		}
+	}},
+	// A build of packages that depend on one another at random, each built, then tested; one release at the end.
+	{"ci", func(w *weaver) {
+		var built, tested []string
+		for i := range 130 {
+			var needs []string
+			for range min(i, w.rng.IntN(4)) {
+				if d := built[max(0, i-1-w.rng.IntN(40))]; !slices.Contains(needs, d) {
+					needs = append(needs, d)
+				}
+			}
+			b := w.add("build", 90*ms, needs...)
+			built = append(built, b)
+			tested = append(tested, w.add("test", 160*ms, b))
+		}
+		w.add("release", 100*ms, tested...)
+	}},
+}
+
+// bound is what no schedule can beat: the longest chain, or all the work spread over the slots.
+func (t trace) bound() time.Duration {
+	finish := map[string]time.Duration{}
+	var work, critical time.Duration
+	for _, s := range t.steps {
+		var start time.Duration
+		for _, n := range s.needs {
+			start = max(start, finish[n])
+		}
+		finish[s.name] = start + s.sleep
+		critical = max(critical, finish[s.name])
+		work += s.sleep
+	}
+	return max(critical, work/traceSlots)
+}
+
+func (t trace) plan() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version: 1\nname: %s\nconcurrency: %d\ndefaults: {isolation: none}\ntasks:\n", t.name, traceSlots)
+	for _, s := range t.steps {
+		fmt.Fprintf(&b, "  %s: {run: \"exec sleep %.3f\"", s.name, s.sleep.Seconds())
+		if len(s.needs) > 0 {
+			fmt.Fprintf(&b, ", needs: [%s]", strings.Join(s.needs, ", "))
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+// traces runs every trace twice: without a history of durations, and with that of the first run.
+func traces(ctx context.Context, b benchmark) ([]measurement, error) {
+	var lines []measurement
+	var fresh, known []float64
+	for i, wv := range weaves {
+		w := weaver{trace: trace{name: wv.name}, rng: rand.New(rand.NewPCG(traceSeed, uint64(i)))}
+		wv.weave(&w)
+		bound := w.bound()
+		err := b.scratch(ctx, func(s *rig.Site) error {
+			if err := s.Write("seed.txt", "seed\n"); err != nil {
+				return err
+			}
+			if err := s.Commit(ctx, "Start"); err != nil {
+				return err
+			}
+			for _, run := range []struct {
+				what   string
+				ratios *[]float64
+			}{{"first run", &fresh}, {"durations known", &known}} {
+				took, err := orcRun(ctx, s, w.plan())
+				if err != nil {
+					return err
+				}
+				*run.ratios = append(*run.ratios, float64(took)/float64(bound))
+				lines = append(lines, measurement{
+					name:  fmt.Sprintf("trace %s, %d tasks, %s", w.name, len(w.steps), run.what),
+					floor: bound, ours: took,
+				})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return append(lines, summary("first run", fresh), summary("durations known", known)), nil
+}
+
+// summary says what the ratios of all traces come to.
+func summary(what string, ratios []float64) measurement {
+	slices.Sort(ratios)
+	return measurement{
+		name:  "all traces, " + what + ": median, worst",
+		ratio: fmt.Sprintf("%.3f, %.3f", ratios[len(ratios)/2], ratios[len(ratios)-1]),
+		goal:  "≤ 1.05, 1.15",
+	}
+}
