@@ -144,17 +144,27 @@ func (c *checker) setAgents(d *draft, f document.Field) {
 	}
 	d.Agents = make(map[string]Agent, len(fields))
 	for _, a := range fields {
-		if message, help := checkID("agent", a.Name); message != "" {
-			c.Error(a.Key, "bad-id", message, help)
-		}
-		what := "agent " + diagnostic.Quote(a.Name)
-		var agent Agent
-		if has, ok := c.Fields(a.Value, what); ok {
-			c.required(a.Key, what, has, agentKeys)
-			read(c, a.Value, what, agentKeys, laterAgentKeys, &agent)
-		}
-		d.Agents[a.Name] = agent
+		d.Agents[a.Name] = c.agent(a)
 	}
+}
+
+// ReadAgent reads the definition of an agent, which plans and settings write in the same way.
+func ReadAgent(r *document.Reader, f document.Field) Agent {
+	c := checker{Reader: r}
+	return c.agent(f)
+}
+
+func (c *checker) agent(f document.Field) Agent {
+	if message, help := checkID("agent", f.Name); message != "" {
+		c.Error(f.Key, "bad-id", message, help)
+	}
+	what := "agent " + diagnostic.Quote(f.Name)
+	var agent Agent
+	if has, ok := c.Fields(f.Value, what); ok {
+		c.required(f.Key, what, has, agentKeys)
+		read(c, f.Value, what, agentKeys, laterAgentKeys, &agent)
+	}
+	return agent
 }
 
 // required says which required keys a map lacks.
