@@ -10,7 +10,9 @@ import (
 )
 
 func main() {
-	// Everything that we write may hold prompts, code and what agents said: it is for its owner's eyes.
-	syscall.Umask(0o077)
-	os.Exit(cli.Main(context.Background(), cli.System(), os.Args[1:]))
+	app := cli.System()
+	// What we write may hold prompts, code and what agents said: it is for its owner's eyes. What commands and git
+	// write for the user follows the user's own mask.
+	app.Umask = syscall.Umask(0o077)
+	os.Exit(cli.Main(context.Background(), app, os.Args[1:]))
 }

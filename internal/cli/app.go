@@ -26,6 +26,7 @@ type App struct {
 	Environ []string         // "KEY=value"; the last of two equal keys counts
 	Dir     string           // the working directory, absolute; -C changes it
 	Now     func() time.Time // the clock
+	Umask   int              // the user's mask for new files
 
 	// OpenStore opens the database at a path and makes it when there is none.
 	OpenStore func(ctx context.Context, path string) (persistence.Store, error)
@@ -58,6 +59,7 @@ func System() *App {
 		Environ: os.Environ(),
 		Dir:     dir,
 		Now:     time.Now,
+		Umask:   0o022,
 		OpenStore: func(ctx context.Context, path string) (persistence.Store, error) {
 			// A nil *SQLiteStore must not become a Store that is not nil.
 			st, err := persistence.OpenSQLite(ctx, path, persistence.Options{Program: "orc " + thisVersion().Version})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
@@ -48,7 +49,7 @@ func (a *App) cancel(ctx context.Context, st persistence.Store, run persistence.
 		}
 		ids = append(ids, t.ID)
 	}
-	asked, err := a.ask(ctx, st, run, RequestCancel, CancelRequest{Tasks: ids})
+	asked, err := a.ask(ctx, st, run, orchestrator.RequestCancel, orchestrator.CancelRequest{Tasks: ids})
 	if err != nil || asked == 0 {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/view"
+	"orchestrator/internal/workspace"
 )
 
 // ExitError ends a command with an exit code of its own.
@@ -56,6 +57,7 @@ func (e errSignal) Error() string { return "interrupted (" + e.sig.String() + ")
 func exitCode(err error) int {
 	var exit *ExitError
 	var sig errSignal
+	var conflict *workspace.ConflictError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -68,8 +70,22 @@ func exitCode(err error) int {
 		return ExitInterrupted
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
+	case errors.As(err, &conflict):
+		return ExitConflict
+	}
+	for _, kind := range unusable {
+		if errors.Is(err, kind) {
+			return ExitUsage
+		}
 	}
 	return ExitFailures
+}
+
+// unusable are the reasons why nothing can be run in a place.
+var unusable = []error{
+	workspace.ErrGitMissing, workspace.ErrGitTooOld, workspace.ErrNotRepository, workspace.ErrUnsafe, workspace.ErrBare,
+	workspace.ErrNoCommits, workspace.ErrUnknown, workspace.ErrInvalid, workspace.ErrDirty, workspace.ErrCheckedOut,
+	workspace.ErrNoLanding, workspace.ErrLanding, workspace.ErrNotBegun,
 }
 
 // hint returns what a person can do about an error: the outermost hint in its chain.
@@ -81,6 +97,10 @@ func hint(err error) string {
 	var stored *persistence.Error
 	if errors.As(err, &stored) && stored.Hint != "" {
 		return stored.Hint
+	}
+	var work *workspace.Error
+	if errors.As(err, &work) {
+		return work.Hint
 	}
 	return ""
 }

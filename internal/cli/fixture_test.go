@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,14 @@ import (
 	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
 )
+
+func TestMain(m *testing.M) {
+	if code, is := supervise(os.Args[1:]); is {
+		os.Exit(code)
+	}
+	time.Local = time.UTC // the golden files show local times
+	os.Exit(m.Run())
+}
 
 // noon is when the tests take place.
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -50,9 +59,18 @@ func newFixture(t *testing.T) *fixture {
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "TZ=UTC",
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.com",
 	}
+	// Reading commands look no further than this; initGit makes a repository of it.
+	if err := os.Mkdir(filepath.Join(f.repo, ".git"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// initGit makes the repository a real one, with one commit.
+func (f *fixture) initGit() {
+	f.t.Helper()
 	f.git("init", "-q", "-b", "main")
 	f.git("commit", "-q", "--allow-empty", "-m", "first")
-	return f
 }
 
 // git runs git in the repository and returns what it printed.
@@ -72,6 +90,8 @@ func (f *fixture) orc(args ...string) int {
 	f.t.Helper()
 	f.out.Reset()
 	f.err.Reset()
+	dir := f.app.Dir
+	defer func() { f.app.Dir = dir }()
 	return Main(context.Background(), f.app, args)
 }
 
@@ -187,3 +207,53 @@ func (f *fixture) holdOwner(run scheduler.RunID) {
 
 func text(s string) *string { return &s }
 func code(n int) *int       { return &n }
+
+// apply makes a transition as the present owner of a run.
+func (f *fixture) apply(run scheduler.RunID, tr persistence.Transition) {
+	f.t.Helper()
+	f.store(func(ctx context.Context, st persistence.Store) error {
+		lease, err := st.GetLease(ctx, run)
+		if err != nil {
+			return err
+		}
+		tr.Run, tr.Generation, tr.Now = run, lease.Generation, noon
+		for i := range tr.Attempts {
+			tr.Attempts[i].Run, tr.Attempts[i].Generation = run, lease.Generation
+		}
+		_, err = st.Apply(ctx, tr)
+		return err
+	})
+}
+
+// answer waits for one request of a run, consumes it as its owner would, and returns its payload.
+func (f *fixture) answer(run scheduler.RunID, refusal string) string {
+	ctx := f.t.Context()
+	st, err := f.app.openStore(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	defer st.Close()
+	for ctx.Err() == nil {
+		pending, err := st.PendingRequests(ctx, run)
+		if err != nil {
+			return err.Error()
+		}
+		if len(pending) == 0 {
+			runtime.Gosched()
+			continue
+		}
+		lease, err := st.GetLease(ctx, run)
+		if err != nil {
+			return err.Error()
+		}
+		_, err = st.Apply(ctx, persistence.Transition{
+			Run: run, Generation: lease.Generation, Now: noon,
+			Requests: []persistence.RequestDone{{ID: pending[0].ID, Error: refusal}},
+		})
+		if err != nil {
+			return err.Error()
+		}
+		return pending[0].Payload
+	}
+	return "no request"
+}

@@ -17,6 +17,9 @@ const ownSignals = "signals"
 
 // Main runs the program with its arguments (without its name) and returns the exit code.
 func Main(ctx context.Context, a *App, args []string) int {
+	if code, is := supervise(args); is {
+		return code
+	}
 	root := newRoot(a)
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	root.SetIn(a.Stdin)

@@ -9,31 +9,7 @@ import (
 	"orchestrator/internal/scheduler"
 )
 
-// The kinds of requests that clients make of a run's owner.
-const (
-	RequestCancel = "cancel" // CancelRequest
-	RequestRetry  = "retry"  // RetryRequest
-	RequestStop   = "stop"   // StopRequest
-)
-
-// CancelRequest ends tasks, or the whole run when it names none. Their work is kept.
-type CancelRequest struct {
-	Tasks []scheduler.TaskID `json:"tasks"`
-}
-
-// RetryRequest puts ended tasks back so that they run again.
-type RetryRequest struct {
-	Tasks   []scheduler.TaskID `json:"tasks"`
-	Cascade bool               `json:"cascade"`        // everything that depends on them, too
-	Note    string             `json:"note,omitempty"` // what a person wants the next attempt to know
-}
-
-// StopRequest stops a run so that it can be resumed.
-type StopRequest struct {
-	Force bool `json:"force"` // do not wait for attempts to end their step
-}
-
-// newRequest makes a request row; payload is one of the structs above.
+// newRequest makes a request row; kind and payload are those of package orchestrator.
 func (a *App) newRequest(run scheduler.RunID, kind string, payload any) (persistence.Request, error) {
 	body, err := json.Marshal(payload)
 	if err != nil {

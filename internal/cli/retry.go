@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 )
@@ -35,7 +36,7 @@ attempt is told what you know.`,
 			if err != nil {
 				return err
 			}
-			req := RetryRequest{Note: note, Tasks: []scheduler.TaskID{}}
+			req := orchestrator.RetryRequest{Note: note, Tasks: []scheduler.TaskID{}}
 			if from != "" {
 				if len(tasks) > 0 {
 					return usageError("orc retry --from "+from, "choose --from or tasks")
@@ -59,7 +60,7 @@ attempt is told what you know.`,
 	return cmd
 }
 
-func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.Run, req RetryRequest) error {
+func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.Run, req orchestrator.RetryRequest) error {
 	p, err := a.load(ctx, st, run)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.R
 	if len(req.Tasks) == 0 && possible == 0 {
 		return usageError("orc retry --from TASK runs what has succeeded again", "run %s has no task that failed or was cancelled", run.ID)
 	}
-	asked, err := a.ask(ctx, st, run, RequestRetry, req)
+	asked, err := a.ask(ctx, st, run, orchestrator.RequestRetry, req)
 	if err != nil || asked == 0 {
 		return err
 	}

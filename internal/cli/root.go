@@ -46,7 +46,7 @@ func newRoot(a *App) *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newHistory(a)}},
+		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
 		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a)}},
 		{groupSetup, []*cobra.Command{newCompletion(a), newVersion(a)}},
 	} {

@@ -68,7 +68,7 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the graph: %w", err)
 	}
-	return e.begin(ctx, concurrency, len(events), attempts, requests)
+	return e.begin(ctx, concurrency, len(events), requests)
 }
 
 // restore finds each task's latest attempt, the note for its next one, and what counts against its allowance.
@@ -109,27 +109,29 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 
 // begin is the first batch: the run goes on, interrupted attempts are decided about, requests that came meanwhile
 // are obeyed, and what can start starts.
-func (e *Engine) begin(ctx context.Context, concurrency, events int, attempts []persistence.Attempt, requests []persistence.Request) (*batch, error) {
+func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []persistence.Request) (*batch, error) {
 	b := &batch{}
 	b.t.State = scheduler.RunRunning
 	kind := event.RunResumed
-	if e.generation == 1 && len(attempts) == 0 {
+	if events == 0 {
 		kind = event.RunStarted
 	}
-	if kind == event.RunResumed || events == 0 {
-		b.t.Events = append(b.t.Events, e.event(kind, "", 0, event.Detail{
-			Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
-			State: string(scheduler.RunRunning), Counts: e.counts(),
-		}))
-	}
+	b.t.Events = append(b.t.Events, e.event(kind, "", 0, event.Detail{
+		Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
+		State: string(scheduler.RunRunning), Counts: e.counts(),
+	}))
 	if err := e.recover(ctx, b); err != nil {
 		return nil, err
 	}
+	for _, r := range requests {
+		if r.Kind == RequestStop { // it was meant for an owner that is gone
+			b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: r.ID})
+			continue
+		}
+		e.takeRequest(b, r)
+	}
 	if err := e.step(b, scheduler.Begin{}); err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
-	}
-	for _, r := range requests {
-		e.takeRequest(b, r)
 	}
 	return b, nil
 }

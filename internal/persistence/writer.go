@@ -219,8 +219,17 @@ func (w *writer) write(batch []*request) {
 	}
 }
 
-func (w *writer) raw(f func() error) error {
-	return w.conn.Raw(func(any) error { return f() })
+// raw runs f with the connection to itself. What f returns is kept from database/sql, which would throw the
+// connection away on some errors, and with it a database in memory.
+func (w *writer) raw(f func() error) (err error) {
+	gone := w.conn.Raw(func(any) error {
+		err = f()
+		return nil
+	})
+	if gone != nil {
+		return gone
+	}
+	return err
 }
 
 func (w *writer) begin() error {

@@ -74,7 +74,23 @@ func Parse(name string, src []byte, o Options) (*Plan, diagnostic.List) {
 		p.Name = nameOf(name)
 	}
 	c.warn()
+	p.forgetNodes()
 	return p, c.Findings()
+}
+
+// forgetNodes lets go of the YAML tree, which is many times larger than the plan.
+func (p *Plan) forgetNodes() {
+	forget := func(items []document.Item) {
+		for i := range items {
+			items[i].Node = nil
+		}
+	}
+	p.defaults.agent.Node = nil
+	for i := range p.tasks {
+		t := &p.tasks[i]
+		t.key, t.agent.Node, t.depAt, t.needs = nil, nil, nil, nil
+		forget(t.writes)
+	}
 }
 
 // nameOf is the file's name without its extension.

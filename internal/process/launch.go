@@ -119,25 +119,18 @@ func findProgram(name, dir string, env []string) (string, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		switch err := executable(path); {
-		case err == nil:
+		// A folder on PATH that may not be searched is passed over: to somebody who mistyped a name,
+		// "permission denied" would be a riddle.
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+		case info.IsDir(), info.Mode()&0o111 == 0:
+			found = syscall.EACCES
+		default:
 			return path, nil
-		case errors.Is(err, syscall.EACCES):
-			found = err
 		}
 	}
 	return "", found
-}
-
-func executable(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return err
-	case info.IsDir(), info.Mode()&0o111 == 0:
-		return syscall.EACCES
-	}
-	return nil
 }
 
 // explain finds out whether the directory or the program was meant, which the kernel does not say.

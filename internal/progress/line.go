@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	maxPaths = 3   // named in a line
-	maxTail  = 120 // characters of output in a heartbeat
+	maxPaths = 3       // named in a line
+	maxTail  = 120     // characters of output in a heartbeat
+	maxBytes = 4 << 10 // of it that are looked at
 )
 
 // line is what is said about a change.
@@ -114,7 +115,8 @@ func (p *Plain) working(t *view.Task, now time.Time) line {
 		l.details = join(l.details, string(t.Phase))
 	}
 	if p.tail != nil {
-		if last := cut(view.SanitizeLine(p.tail(t.ID)), maxTail); last != "" {
+		last := p.tail(t.ID)
+		if last = cut(view.SanitizeLine(last[:min(len(last), maxBytes)]), maxTail); last != "" {
 			l.details = join(l.details, "last: "+last)
 		}
 	}

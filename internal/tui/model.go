@@ -49,6 +49,7 @@ type model struct {
 	stops    []bool // requests to the owner that were not made yet: forced or not
 	stopping bool   // one is being made
 	notice   string // what the person was told last
+	away     bool   // suspended by the person
 	closing  bool
 	result   Result
 	err      error
@@ -83,6 +84,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.ticked()
 	case tailsMsg:
 		m.tails, m.tailing = msg, false
+	case tea.ResumeMsg:
+		m.away, m.now = false, m.Now()
 	case drawnMsg:
 		m.drawn = true
 	case printedMsg:
@@ -124,6 +127,7 @@ func (m *model) key(key string) tea.Cmd {
 	case "q", "Q":
 		m.leave()
 	case "ctrl+z":
+		m.away = true
 		return tea.Suspend
 	case "ctrl+c":
 		m.result.Stops++
@@ -131,10 +135,10 @@ func (m *model) key(key string) tea.Cmd {
 		case m.Stop == nil || m.result.Stops > 2:
 			m.leave()
 		case m.result.Stops == 1:
-			m.notice = "stopping: nothing new starts, what runs is finished and saved. Ctrl-C again ends it now."
+			m.notice = "stopping once what runs is finished and saved; ctrl-c again ends it now"
 			m.stops = append(m.stops, false)
 		default:
-			m.notice = "ending what runs; its work is saved. Ctrl-C again leaves."
+			m.notice = "ending what runs; its work is saved; ctrl-c again leaves"
 			m.stops = append(m.stops, true)
 		}
 		return tea.Batch(m.ask(), m.advance())
@@ -177,7 +181,7 @@ func (m *model) take(b batch) {
 	switch {
 	case b.err != nil:
 		m.closing = true
-		m.result.Left = !m.Run.State.Terminal()
+		m.result.Left = m.result.Left || m.Run.State == scheduler.RunRunning
 		if !isEnd(b.err) {
 			m.err = b.err
 		}
@@ -196,11 +200,15 @@ func (m *model) say() {
 
 // tick waits for the next moment at which the region changes by itself.
 func (m *model) tick() tea.Cmd {
-	wait := second
+	return tea.Tick(m.pause(), func(time.Time) tea.Msg { return tickMsg{} })
+}
+
+// pause is the time until then: a frame while a spinner turns, else a second.
+func (m *model) pause() time.Duration {
 	if m.Motion && m.Run.Counts()[view.Running] > 0 {
-		wait = frame
+		return frame
 	}
-	return tea.Tick(wait, func(time.Time) tea.Msg { return tickMsg{} })
+	return second
 }
 
 func (m *model) ticked() tea.Cmd {

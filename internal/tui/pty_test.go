@@ -23,7 +23,11 @@ import (
 const childEnv = "ORC_TEST_TUI_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+	case "demo":
+		os.Exit(playDemo())
+	default:
 		os.Exit(child())
 	}
 	os.Exit(m.Run())
@@ -258,7 +262,7 @@ func TestCtrlCStopsThenForcesThenLeaves(t *testing.T) {
 	s.give(begun(), started("schema", 1))
 	s.shows("ctrl-c stop and save")
 	s.press("\x03")
-	s.shows("nothing new starts")
+	s.shows("stopping once what runs")
 	if got, err := s.asked.ReadString('\n'); got != "stop false\n" || err != nil {
 		t.Errorf("asked %q, %v", got, err)
 	}
@@ -278,7 +282,7 @@ func TestAPauseEndsTheView(t *testing.T) {
 	s.give(begun(), started("schema", 1))
 	s.shows("ctrl-c stop and save")
 	s.press("\x03")
-	s.shows("nothing new starts")
+	s.shows("stopping once what runs")
 	s.give(event.Event{Time: at(5, 0), Kind: event.RunPaused})
 	if got := s.end(); !strings.HasSuffix(got, "$ ended {Left:false Stops:1} <nil>") {
 		t.Errorf("got\n%s", got)

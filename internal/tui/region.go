@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
@@ -13,9 +14,10 @@ import (
 // low is the height under which the rule and the keys are left out.
 const low = 10
 
-// View draws the live region; nothing while the view closes, so that no stale line stays on the screen.
+// View draws the live region; nothing while the view closes or is suspended, so that no stale line stays on the
+// screen.
 func (m *model) View() tea.View {
-	if m.closing {
+	if m.closing || m.away {
 		return tea.NewView("")
 	}
 	return tea.NewView(strings.Join(m.region(), "\n"))
@@ -90,15 +92,20 @@ func (m *model) row(t *view.Task) string {
 	if m.Motion {
 		glyph = m.glyphs.Spinner[m.frame%len(m.glyphs.Spinner)]
 	}
-	spans := append(m.subject(glyph, t, view.Duration(t.Elapsed(m.now))), span{"  ", m.style.plain})
+	spans := m.subject(glyph, t, view.Duration(t.Elapsed(m.now)))
+	add := func(text string, style lipgloss.Style) {
+		if text != "" {
+			spans = append(spans, span{"  ", m.style.plain}, span{text, style})
+		}
+	}
 	if t.Attempt > 1 && t.Attempt <= t.Attempts {
-		spans = append(spans, span{fmt.Sprintf("attempt %d of %d  ", t.Attempt, t.Attempts), m.style.faint})
+		add(fmt.Sprintf("attempt %d of %d", t.Attempt, t.Attempts), m.style.faint)
 	}
-	if t.Phase != "" && t.Phase != scheduler.PhaseWorking {
-		spans = append(spans, span{string(t.Phase) + "  ", m.style.faint})
+	if t.Phase != scheduler.PhaseWorking {
+		add(string(t.Phase), m.style.faint)
 	}
-	spans = append(spans, span{m.tails[t.ID], m.style.plain})
-	return strings.TrimRight(m.compose(width, spans...), " ")
+	add(m.tails[t.ID], m.style.plain)
+	return m.compose(width, spans...)
 }
 
 // counts is the line of numbers: elapsed, counts, estimate.

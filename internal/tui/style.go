@@ -2,6 +2,7 @@ package tui
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
 
@@ -118,6 +119,21 @@ func (m *model) pad(s string, width int, right bool) string {
 		return fill + s
 	}
 	return s + fill
+}
+
+// shorten cuts a text in its middle, for ids often differ at their end only.
+func (m *model) shorten(s string, most int) string {
+	room := most - cells(m.glyphs.Ellipsis)
+	if cells(s) <= most || room < 2 {
+		return s
+	}
+	head, _ := fit(s, (room+1)/2)
+	tail := s
+	for cells(tail) > room/2 {
+		_, n := utf8.DecodeRuneInString(tail)
+		tail = tail[n:]
+	}
+	return head + m.glyphs.Ellipsis + tail
 }
 
 // toASCII puts a question mark in place of what such a terminal cannot show.

@@ -84,8 +84,12 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}()
 
 	m := newModel(o)
-	if err := m.greet(ctx, batches); err != nil || m.closing {
+	if err := m.greet(ctx, batches); err != nil {
+		m.leave()
 		return m.result, err
+	}
+	if m.closing {
+		return m.result, nil
 	}
 	return m.live(ctx, batches)
 }

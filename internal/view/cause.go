@@ -34,11 +34,12 @@ func (r *Run) Waits() []*Task {
 	return waits
 }
 
-// Roots says for each task that was not run because of another one which task that is: the failed or cancelled
-// one at the root. Tasks for which that cannot be told are absent.
-func (r *Run) Roots() map[*Task]*Task {
+// Roots says for those of the tasks that were not run because of another one which task that is: the failed or
+// cancelled one at the root. Tasks for which that cannot be told are absent; tasks on the way to a root may be
+// present without having been asked for.
+func (r *Run) Roots(of []*Task) map[*Task]*Task {
 	known := make(map[*Task]*Task) // nil = looked for in vain
-	for _, t := range r.Tasks {
+	for _, t := range of {
 		r.root(t, known, make(map[*Task]bool))
 	}
 	maps.DeleteFunc(known, func(_, root *Task) bool { return root == nil })
@@ -94,7 +95,7 @@ func (r *Run) NotRun(cause *Task) []*Task {
 	if cause == nil {
 		return nil
 	}
-	roots := r.Roots()
+	roots := r.Roots(r.Tasks)
 	var skipped []*Task
 	for _, t := range r.Tasks {
 		if roots[t] == cause {

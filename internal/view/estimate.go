@@ -11,18 +11,18 @@ import (
 const enough = 3
 
 // Left estimates how long the run still takes: the mean of what is done, times the work that is left divided by
-// the slots or the longest chain that is left, whichever is more. False while fewer than three tasks are done,
-// and while nobody works on the run or it is over. It looks at every task.
+// the slots or the longest chain that is left, whichever is more; what waits for a person is left out. False while
+// fewer than three tasks are done, and while nothing goes on. It looks at every task.
 func (r *Run) Left(now time.Time) (time.Duration, bool) {
 	c := r.Counts()
-	if r.State != scheduler.RunRunning || c[Done] < enough || c.Open() == 0 {
+	if r.State != scheduler.RunRunning || c[Done] < enough || c[Running]+c.ToGo() == 0 {
 		return 0, false
 	}
 	mean := r.done / time.Duration(c[Done])
 	work := mean * time.Duration(r.Total()-len(r.Tasks))
 	var longest time.Duration
 	for _, t := range r.Tasks {
-		if t.Status.Terminal() {
+		if t.Status.Terminal() || t.NeedsYou() {
 			continue
 		}
 		own := mean

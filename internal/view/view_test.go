@@ -140,7 +140,7 @@ func TestATaskRecordedAsSkippedAfterItRanCausesNothing(t *testing.T) {
 		event.Event{Time: at(1), Kind: event.TaskSkipped, Task: "lint", Attempt: 1, Detail: event.Detail{Error: "exit 1"}},
 		ev(2, event.TaskSkipped, "a", event.Detail{Reason: "by a person"}),
 	))
-	if roots := r.Roots(); len(roots) != 0 {
+	if roots := r.Roots(r.Tasks); len(roots) != 0 {
 		t.Errorf("roots: %v", roots)
 	}
 }
@@ -172,7 +172,7 @@ func TestATaskThatRanBeforeCanBeNotRunBecauseOfAnother(t *testing.T) {
 func TestNeedsInACircleEndTheSearch(t *testing.T) {
 	s := Seed{Tasks: []SeedTask{{ID: "a", Needs: []string{"b"}}, {ID: "b", Needs: []string{"a"}}}}
 	r := folded(s, script(ev(1, event.TaskSkipped, "a", event.Detail{}), ev(1, event.TaskSkipped, "b", event.Detail{})))
-	if roots := r.Roots(); len(roots) != 0 {
+	if roots := r.Roots(r.Tasks); len(roots) != 0 {
 		t.Errorf("roots: %v", roots)
 	}
 }
@@ -342,7 +342,7 @@ func TestWhatIsKeptForSpeedAgreesWithTheTasks(t *testing.T) {
 				t.Fatalf("after %+v: %v %v, kept %v %v", e, counts, active, r.Counts(), IDs(r.Active()))
 			}
 			r.Left(at(500))
-			r.Roots()
+			r.Roots(r.Tasks)
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (r *Reader) Fields(n *Node, what string) (fields []Field, ok bool) {
 	}
 	fields = make([]Field, 0, len(n.Content)/2)
 	var merges []*Node
-	first := make(map[string]*Node, len(n.Content)/2)
+	known := index{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := Resolve(n.Content[i]), Resolve(n.Content[i+1])
 		if key.Kind != yaml.ScalarNode {
@@ -53,23 +53,49 @@ func (r *Reader) Fields(n *Node, what string) (fields []Field, ok bool) {
 			merges = append(merges, n.Content[i+1])
 			continue
 		}
-		if before, twice := first[key.Value]; twice {
+		if before := known.put(key, fields); before != nil {
 			r.duplicate(key, before, what)
 			continue
 		}
-		first[key.Value] = key
 		fields = append(fields, Field{Name: key.Value, Key: key, Value: value})
 	}
 	if len(merges) > 0 {
-		has := make(map[string]bool, len(first))
-		for name := range first {
-			has[name] = true
+		has := make(map[string]bool, len(fields))
+		for _, f := range fields {
+			has[f.Name] = true
 		}
 		for _, m := range merges {
 			fields = r.merge(m, fields, has, nil)
 		}
 	}
 	return fields, true
+}
+
+// index finds keys that are given twice; it takes a table only for maps of many fields.
+type index struct{ table map[string]*Node }
+
+// put returns the key's namesake among the fields before it; nil when there is none.
+func (x *index) put(key *Node, fields []Field) *Node {
+	const few = 16
+	if len(fields) < few {
+		for _, f := range fields {
+			if f.Name == key.Value {
+				return f.Key
+			}
+		}
+		return nil
+	}
+	if x.table == nil {
+		x.table = make(map[string]*Node)
+		for _, f := range fields {
+			x.table[f.Name] = f.Key
+		}
+	}
+	if before, twice := x.table[key.Value]; twice {
+		return before
+	}
+	x.table[key.Value] = key
+	return nil
 }
 
 func isMerge(key *Node) bool { return key.Tag == "!!merge" }

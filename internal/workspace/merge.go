@@ -1,0 +1,259 @@
+package workspace
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Merge is a merge that is made but not yet in force.
+type Merge struct {
+	Old  string // integration head that it was made for
+	New  string // the merge commit
+	Tree string // its tree
+}
+
+// PlanMerge makes the commit that brings tip into a run's integration. It moves no ref and touches no checkout and no
+// index. *ConflictError when a person has to decide. A tip that is in the integration already gives New == Old.
+func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (Merge, error) {
+	op := "merge into run " + run
+	if err := errors.Join(checkName("run", run), checkID(tip)); err != nil {
+		return Merge{}, &Error{Op: op, Err: err}
+	}
+	found, err := r.objects(ctx, integrationRef(run)+"^{commit}", integrationRef(run)+"^{tree}", tip+"^{commit}")
+	if err != nil {
+		return Merge{}, &Error{Op: op, Err: err}
+	}
+	into, intoTree := found[0].ID, found[1].ID
+	if into == "" {
+		return Merge{}, &Error{Op: op, Kind: ErrNotBegun}
+	}
+	if found[2].ID == "" {
+		return Merge{}, &Error{Op: op, Kind: ErrUnknown, Err: fmt.Errorf("there is no commit %s", tip)}
+	}
+	tree, err := r.mergeTrees(ctx, into, intoTree, tip)
+	if err != nil {
+		return Merge{}, &Error{Op: op, Err: err}
+	}
+	if tree == intoTree {
+		in, err := r.ancestor(ctx, tip, into)
+		if err != nil {
+			return Merge{}, &Error{Op: op, Err: err}
+		}
+		if in {
+			return Merge{Old: into, New: into, Tree: tree}, nil
+		}
+	}
+	id, err := r.commit(ctx, tree, message, into, tip)
+	if err != nil {
+		return Merge{}, &Error{Op: op, Err: err}
+	}
+	return Merge{Old: into, New: id, Tree: tree}, nil
+}
+
+// mergeTrees merges commit theirs into commit ours and gives the tree. *ConflictError when they do not fit.
+func (r *Repository) mergeTrees(ctx context.Context, ours, oursTree, theirs string) (string, error) {
+	c := r.plumbing("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
+	c.writes = true
+	out, err := r.run(ctx, c)
+	if err != nil {
+		// Exit code 1 stands for a conflict and for some errors too: only a tree on the output tells them apart.
+		if exitCode(err) == 1 {
+			if conflict, perr := parseConflict(out); perr == nil {
+				return "", conflict
+			}
+		}
+		return "", err
+	}
+	tree, _, _ := bytes.Cut(out, []byte{0})
+	if err := checkID(string(tree)); err != nil {
+		return "", fmt.Errorf("git merge-tree: %w", err)
+	}
+	if string(tree) == oursTree {
+		return oursTree, nil
+	}
+	if err := r.checkCase(ctx, oursTree, string(tree)); err != nil {
+		return "", err
+	}
+	return string(tree), nil
+}
+
+// parseConflict reads what merge-tree -z says about a conflict: the tree, then "mode id stage TAB path" for each stage
+// of each file, an empty field, then messages of the form: number of paths, the paths, a stable word, a sentence.
+func parseConflict(out []byte) (*ConflictError, error) {
+	f := fields(out)
+	if len(f) == 0 {
+		return nil, errors.New("nothing was said")
+	}
+	if err := checkID(f[0]); err != nil {
+		return nil, err
+	}
+	e := &ConflictError{Tree: f[0]}
+	i := 1
+	for ; i < len(f) && f[i] != ""; i++ {
+		_, path, ok := strings.Cut(f[i], "\t")
+		if !ok {
+			return nil, fmt.Errorf("unknown record %q", f[i])
+		}
+		e.Paths = append(e.Paths, path)
+	}
+	for i++; i < len(f); {
+		n, err := strconv.Atoi(f[i])
+		if err != nil || n < 0 || i+n+2 >= len(f) {
+			return nil, fmt.Errorf("unknown message at field %d", i)
+		}
+		d := ConflictDetail{Paths: f[i+1 : i+1+n], Kind: f[i+1+n], Message: strings.TrimSpace(f[i+2+n])}
+		i += n + 3
+		if !strings.HasPrefix(d.Kind, "CONFLICT") {
+			continue // "Auto-merging" and the like
+		}
+		e.Details = append(e.Details, d)
+		if len(e.Paths) == 0 {
+			e.Paths = append(e.Paths, d.Paths...)
+		}
+	}
+	slices.Sort(e.Paths)
+	e.Paths = slices.Compact(e.Paths)
+	return e, nil
+}
+
+// checkCase finds names that a merge brought in and that differ from others only by case: such a tree cannot be
+// checked out on macOS or Windows. What was there before is nobody's fault.
+func (r *Repository) checkCase(ctx context.Context, before, after string) error {
+	out, err := r.run(ctx, r.plumbing("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=A", before, after))
+	if err != nil {
+		return err
+	}
+	added := fields(out)
+	if added == nil {
+		return nil
+	}
+	out, err = r.run(ctx, r.plumbing("ls-tree", "-r", "-z", "--name-only", "--full-tree", after))
+	if err != nil {
+		return err
+	}
+	return caseCollisions(added, fields(out)).orNil()
+}
+
+// caseCollisions compares the added paths and all folders above them with all paths of the tree.
+func caseCollisions(added, all []string) *ConflictError {
+	wanted := map[string]string{} // folded → a name of it that was added
+	for _, p := range added {
+		for p != "" {
+			wanted[strings.ToLower(p)] = p
+			p = p[:max(strings.LastIndexByte(p, '/'), 0)]
+		}
+	}
+	seen := map[string]string{} // folded → spelling
+	e := &ConflictError{}
+	for _, p := range all {
+		for p != "" {
+			folded := strings.ToLower(p)
+			if _, ok := wanted[folded]; ok {
+				spelled, known := seen[folded]
+				if !known {
+					seen[folded] = p
+				} else if spelled != p && !slices.Contains(e.Paths, p) {
+					e.Paths = append(e.Paths, spelled, p)
+					e.Details = append(e.Details, ConflictDetail{
+						Kind: "CONFLICT (case)", Paths: []string{spelled, p},
+						Message: fmt.Sprintf("%s and %s differ only by case", spelled, p),
+					})
+				}
+			}
+			p = p[:max(strings.LastIndexByte(p, '/'), 0)]
+		}
+	}
+	slices.Sort(e.Paths)
+	e.Paths = slices.Compact(e.Paths)
+	return e
+}
+
+func (e *ConflictError) orNil() error {
+	if len(e.Paths) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Advance puts a planned merge into force: the one atomic step of a merge. Repeating it is harmless. ErrMoved when the
+// integration is not where the merge was planned for.
+func (r *Repository) Advance(ctx context.Context, run string, m Merge) error {
+	op := "advance run " + run
+	if err := errors.Join(checkName("run", run), checkID(m.Old), checkID(m.New)); err != nil {
+		return &Error{Op: op, Err: err}
+	}
+	if m.Old == m.New {
+		return nil
+	}
+	if err := r.move(ctx, integrationRef(run), m.New, m.Old, "merge"); err != nil {
+		return &Error{Op: op, Err: err}
+	}
+	return nil
+}
+
+// Merged finds the merge commit of an attempt between a run's base and its integration, by the trailers Orc-Run,
+// Orc-Task and Orc-Attempt of its message.
+func (r *Repository) Merged(ctx context.Context, run, task string, number int) (commit string, found bool, err error) {
+	op := "look for the merge of " + task
+	if err := errors.Join(checkName("run", run), checkName("task", task)); err != nil {
+		return "", false, err
+	}
+	merges, err := r.merges(ctx, run)
+	if err != nil {
+		return "", false, &Error{Op: op, Err: err}
+	}
+	for _, m := range merges {
+		if m.Task == task && m.Number == number {
+			return m.Commit, true, nil
+		}
+	}
+	return "", false, nil
+}
+
+// merged is one merge commit of a run.
+type merged struct {
+	Commit string
+	Parent string // the integration before it
+	Tip    string // what was merged
+	Task   string
+	Number int
+}
+
+// merges lists the merge commits of a run, oldest first.
+func (r *Repository) merges(ctx context.Context, run string) ([]merged, error) {
+	refs, err := r.readRefs(ctx, baseRef(run), integrationRef(run))
+	if err != nil {
+		return nil, err
+	}
+	base, head := refs[baseRef(run)], refs[integrationRef(run)]
+	if base == "" || head == "" {
+		return nil, &Error{Op: "read its refs", Kind: ErrNotBegun}
+	}
+	trailer := func(key string) string { return "%(trailers:key=" + key + ",valueonly,separator=%x1f)" }
+	out, err := r.run(ctx, r.plumbing("log", "-z", "--first-parent", "--reverse", "--no-show-signature", "--no-notes",
+		"--format=%H%x1e%P%x1e"+trailer("Orc-Run")+"%x1e"+trailer("Orc-Task")+"%x1e"+trailer("Orc-Attempt"), head, "^"+base, "--"))
+	if err != nil {
+		return nil, err
+	}
+	var list []merged
+	for _, rec := range fields(out) {
+		f := strings.Split(strings.TrimSuffix(rec, "\n"), "\x1e")
+		if len(f) != 5 || strings.TrimSpace(f[2]) != run {
+			continue
+		}
+		parents := strings.Fields(f[1])
+		n, err := strconv.Atoi(strings.TrimSpace(f[4]))
+		if err != nil || len(parents) != 2 {
+			continue
+		}
+		list = append(list, merged{
+			Commit: f[0], Parent: parents[0], Tip: parents[1], Task: strings.TrimSpace(f[3]), Number: n,
+		})
+	}
+	return list, nil
+}

@@ -1,0 +1,199 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Names inside of the folder that keeps one seed.
+const (
+	seedTree   = "tree"
+	seedIndex  = "index"
+	seedMarker = "whole" // written last, taken away first
+)
+
+// poolSize is how many folders a pool keeps unless it is told.
+const poolSize = 8
+
+// Pool makes workspaces out of those that were given back. A checkout of ten thousand files costs a second of CPU;
+// moving a finished one to another base costs only what differs. Nothing of an agent's survives: its .git and what
+// it ignored go when a workspace is given back, and a workspace made from a seed is compared with its base.
+//
+// A pool belongs to one process at a time. It is safe for concurrent use.
+type Pool struct {
+	repository *Repository
+	driver     Driver
+	dir        string
+	size       int
+
+	mu     sync.Mutex
+	giving int           // Gives under way
+	given  chan struct{} // closed and replaced whenever one ends
+	kept   int           // seeds in dir, and places promised
+}
+
+// NewPool gives a pool that keeps its seeds in a folder of its own below the data folder, at most size of them
+// (0 = 8, negative = none). The folder has to be on one file system with the workspaces. What a former process left
+// there in halves is removed.
+func NewPool(r *Repository, d Driver, dir string, size int) (*Pool, error) {
+	if size == 0 {
+		size = poolSize
+	}
+	p := &Pool{repository: r, driver: d, dir: dir, size: max(size, 0), given: make(chan struct{})}
+	if err := r.guard(dir); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open the pool: %w", err)
+	}
+	for _, e := range entries {
+		if _, err := os.Lstat(filepath.Join(dir, e.Name(), seedMarker)); err == nil && p.kept < p.size {
+			p.kept++
+			continue
+		}
+		if err := r.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return nil, fmt.Errorf("clear the pool: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// Take makes a workspace, from a seed where there is one. What was at its path before is gone then.
+func (p *Pool) Take(ctx context.Context, s Spec) error {
+	for {
+		entry, err := p.claim(ctx)
+		if err != nil {
+			return err
+		}
+		s.Seed = nil
+		if entry != "" {
+			s.Seed = &Seed{Dir: filepath.Join(entry, seedTree), Index: filepath.Join(entry, seedIndex)}
+		}
+		err = p.driver.Create(ctx, s)
+		if entry == "" {
+			return err
+		}
+		if rm := p.repository.RemoveAll(entry); rm != nil {
+			return errors.Join(err, rm)
+		}
+		if !errors.Is(err, ErrSeed) {
+			return err
+		}
+	}
+}
+
+// claim takes a seed out of the pool; empty = there is none. One that is just being given back is waited for: that
+// takes moments.
+func (p *Pool) claim(ctx context.Context) (string, error) {
+	for {
+		p.mu.Lock()
+		entry, err := p.take()
+		giving, given := p.giving, p.given
+		p.mu.Unlock()
+		if err != nil || entry != "" || giving == 0 {
+			return entry, err
+		}
+		select {
+		case <-given:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+func (p *Pool) take() (string, error) {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("look into the pool: %w", err)
+	}
+	for _, e := range entries {
+		entry := filepath.Join(p.dir, e.Name())
+		err := os.Remove(filepath.Join(entry, seedMarker))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("take a seed: %w", err)
+		}
+		p.kept--
+		return entry, nil
+	}
+	return "", nil
+}
+
+// Give takes back a workspace whose work is saved and merged. ErrUnsaved, and everything stays, when it holds
+// something that is not saved. Repeating it is harmless.
+func (p *Pool) Give(ctx context.Context, s Spec) error {
+	p.mu.Lock()
+	keep := p.kept < p.size
+	if keep {
+		p.kept++
+	}
+	p.giving++
+	p.mu.Unlock()
+	kept, err := p.give(ctx, s, keep)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if keep && !kept {
+		p.kept--
+	}
+	p.giving--
+	close(p.given)
+	p.given = make(chan struct{})
+	return err
+}
+
+func (p *Pool) give(ctx context.Context, s Spec, keep bool) (kept bool, err error) {
+	if err := p.repository.check(s); err != nil {
+		return false, err
+	}
+	for _, path := range []string{s.Index, s.Dir} {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			// It was never complete, or an earlier Give got this far: nobody has worked here since.
+			return false, p.driver.Remove(ctx, s)
+		} else if err != nil {
+			return false, err
+		}
+	}
+	if err := p.repository.Purge(ctx, s); err != nil {
+		return false, err
+	}
+	if !keep {
+		return false, p.driver.Remove(ctx, s)
+	}
+	if err := p.driver.Strip(ctx, s); err != nil {
+		return false, err
+	}
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return false, fmt.Errorf("keep a seed: %w", err)
+	}
+	entry, err := os.MkdirTemp(p.dir, "seed-")
+	if err != nil {
+		return false, fmt.Errorf("keep a seed: %w", err)
+	}
+	err = os.Rename(s.Index, filepath.Join(entry, seedIndex))
+	if err == nil {
+		err = os.Rename(s.Dir, filepath.Join(entry, seedTree))
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(entry, seedMarker), nil, 0o600)
+	}
+	if err != nil { // another file system, for example: a seed is a convenience, not a duty
+		return false, errors.Join(p.repository.RemoveAll(entry), p.driver.Remove(ctx, s))
+	}
+	return true, p.driver.Remove(ctx, s) // whatever lies beside the folder
+}
+
+// Drain removes all seeds.
+func (p *Pool) Drain() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kept = 0
+	return p.repository.RemoveAll(p.dir)
+}
