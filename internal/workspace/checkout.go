@@ -113,6 +113,7 @@ type Dirtiness struct {
 	Unstaged   int
 	Untracked  int // a folder without any tracked file counts once
 	Conflicted int
+	both       int // staged and changed again
 }
 
 // Clean says that there is nothing uncommitted.
@@ -135,8 +136,14 @@ func (d Dirtiness) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Dirty counts what is not committed in the user's checkout. It does not refresh the user's index.
-func (r *Repository) Dirty(ctx context.Context) (Dirtiness, error) {
+// Dirty is the number of files in the user's checkout that are not committed.
+func (r *Repository) Dirty(ctx context.Context) (int, error) {
+	d, err := r.Dirtiness(ctx)
+	return d.Staged + d.Unstaged + d.Untracked + d.Conflicted - d.both, err
+}
+
+// Dirtiness counts what is not committed in the user's checkout. It does not refresh the user's index.
+func (r *Repository) Dirtiness(ctx context.Context) (Dirtiness, error) {
 	out, err := r.run(ctx, r.inCheckout("status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=dirty"))
 	if err != nil {
 		return Dirtiness{}, &Error{Op: "look at the checkout", Err: err}
@@ -153,6 +160,9 @@ func (r *Repository) Dirty(ctx context.Context) (Dirtiness, error) {
 			}
 			if f[3] != '.' {
 				d.Unstaged++
+			}
+			if f[2] != '.' && f[3] != '.' {
+				d.both++
 			}
 		case 'u':
 			d.Conflicted++

@@ -9,8 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // guard says whether a path is one that we may write or remove: strictly below the data folder, and neither in the
@@ -165,7 +164,7 @@ func removeFile(paths ...string) error {
 
 // umask is the process's file mode mask. Reading it means setting it, so it is done once.
 var umask = sync.OnceValue(func() uint32 {
-	m := unix.Umask(0o077)
-	unix.Umask(m)
+	m := syscall.Umask(0o077)
+	syscall.Umask(m)
 	return uint32(m)
 })

@@ -9,8 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // pending is what has to go into an index so that it stands for everything in a folder.
@@ -210,7 +209,7 @@ func (p *pending) readable(dir string) error {
 		if !st.Mode().IsRegular() {
 			continue
 		}
-		f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 		if errors.Is(err, fs.ErrPermission) {
 			if err = root.Chmod(name, st.Mode().Perm()|0o400); err == nil {
 				p.notice("%s was not readable; its permissions were changed to save it", name)

@@ -29,39 +29,54 @@ type Pool struct {
 	repository *Repository
 	driver     Driver
 	dir        string
-	size       int
+
+	// Size is how many folders are kept; 0 = 8, negative = none. Set it before the first use.
+	Size int
 
 	mu     sync.Mutex
+	opened bool
 	giving int           // Gives under way
 	given  chan struct{} // closed and replaced whenever one ends
 	kept   int           // seeds in dir, and places promised
 }
 
-// NewPool gives a pool that keeps its seeds in a folder of its own below the data folder, at most size of them
-// (0 = 8, negative = none). The folder has to be on one file system with the workspaces. What a former process left
-// there in halves is removed.
-func NewPool(r *Repository, d Driver, dir string, size int) (*Pool, error) {
-	if size == 0 {
-		size = poolSize
+// NewPool gives a pool that keeps its seeds in a folder of its own below the data folder. The folder has to be on one
+// file system with the workspaces.
+func NewPool(d Driver, r *Repository, dir string) *Pool {
+	return &Pool{repository: r, driver: d, dir: dir, given: make(chan struct{})}
+}
+
+// open counts the seeds of a former process and removes what it left in halves. The caller holds the lock.
+func (p *Pool) open() error {
+	if p.opened {
+		return nil
 	}
-	p := &Pool{repository: r, driver: d, dir: dir, size: max(size, 0), given: make(chan struct{})}
-	if err := r.guard(dir); err != nil {
-		return nil, err
+	if err := p.repository.guard(p.dir); err != nil {
+		return err
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(p.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the pool: %w", err)
+		return fmt.Errorf("open the pool: %w", err)
 	}
 	for _, e := range entries {
-		if _, err := os.Lstat(filepath.Join(dir, e.Name(), seedMarker)); err == nil && p.kept < p.size {
+		entry := filepath.Join(p.dir, e.Name())
+		if _, err := os.Lstat(filepath.Join(entry, seedMarker)); err == nil && p.kept < p.limit() {
 			p.kept++
 			continue
 		}
-		if err := r.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return nil, fmt.Errorf("clear the pool: %w", err)
+		if err := p.repository.RemoveAll(entry); err != nil {
+			return fmt.Errorf("clear the pool: %w", err)
 		}
 	}
-	return p, nil
+	p.opened = true
+	return nil
+}
+
+func (p *Pool) limit() int {
+	if p.Size == 0 {
+		return poolSize
+	}
+	return max(p.Size, 0)
 }
 
 // Take makes a workspace, from a seed where there is one. What was at its path before is gone then.
@@ -93,7 +108,11 @@ func (p *Pool) Take(ctx context.Context, s Spec) error {
 func (p *Pool) claim(ctx context.Context) (string, error) {
 	for {
 		p.mu.Lock()
-		entry, err := p.take()
+		err := p.open()
+		entry := ""
+		if err == nil {
+			entry, err = p.take()
+		}
 		giving, given := p.giving, p.given
 		p.mu.Unlock()
 		if err != nil || entry != "" || giving == 0 {
@@ -131,7 +150,11 @@ func (p *Pool) take() (string, error) {
 // something that is not saved. Repeating it is harmless.
 func (p *Pool) Give(ctx context.Context, s Spec) error {
 	p.mu.Lock()
-	keep := p.kept < p.size
+	if err := p.open(); err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	keep := p.kept < p.limit()
 	if keep {
 		p.kept++
 	}

@@ -7,11 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sort"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
+	"time"
 )
 
 // scan is how a folder differs from an index. Paths are relative to the folder and slash-separated.
@@ -50,25 +49,30 @@ func scanFolder(ctx context.Context, dir string, entries []entry, written stamp,
 		return nil, fmt.Errorf("%w: not sorted", errIndex)
 	}
 	s := &scanner{ctx: ctx, entries: entries, written: written, strict: strict, mask: umask()}
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(dir, openFolder, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+		return nil, err
 	}
-	if err := s.folder(fd, dir, "", 0, len(entries)); err != nil {
+	if err := s.folder(f, dir, "", 0, len(entries)); err != nil {
 		return nil, err
 	}
 	return &s.out, nil
 }
 
-// folder compares one folder, given as an open descriptor that it closes, with the entries from lo to hi.
-func (s *scanner) folder(fd int, full, prefix string, lo, hi int) error {
-	f := os.NewFile(uintptr(fd), full)
+// searchable is the right to reach what is in a folder.
+const searchable = 1
+
+// openFolder refuses a symbolic link in the place of a folder.
+const openFolder = os.O_RDONLY | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
+
+// folder compares one open folder, which it closes, with the entries from lo to hi.
+func (s *scanner) folder(f *os.File, full, prefix string, lo, hi int) error {
 	defer f.Close()
 	if err := s.ctx.Err(); err != nil {
 		return context.Cause(s.ctx)
 	}
 	if s.strict {
-		if err := s.usualMode(fd, full); err != nil {
+		if err := s.usualMode(f); err != nil {
 			return err
 		}
 	}
@@ -90,11 +94,11 @@ func (s *scanner) folder(fd int, full, prefix string, lo, hi int) error {
 			end := i + sort.Search(hi-i, func(k int) bool { return !strings.HasPrefix(s.entries[i+k].path, sub) })
 			if kind, ok := kinds[name]; ok && kind.IsDir() {
 				delete(kinds, name)
-				child, err := s.open(fd, name, sub)
+				child, err := s.open(full+"/"+name, sub)
 				if err != nil {
 					return err
 				}
-				if err := s.folder(child, filepath.Join(full, name), sub, i, end); err != nil {
+				if err := s.folder(child, full+"/"+name, sub, i, end); err != nil {
 					return err
 				}
 			} else {
@@ -116,7 +120,7 @@ func (s *scanner) folder(fd int, full, prefix string, lo, hi int) error {
 			continue // the folder stays an extra
 		}
 		delete(kinds, name)
-		if err := s.file(fd, name, e, kind); err != nil {
+		if err := s.file(full+"/"+name, e, kind); err != nil {
 			return err
 		}
 	}
@@ -134,49 +138,47 @@ func (s *scanner) folder(fd int, full, prefix string, lo, hi int) error {
 }
 
 // usualMode gives a folder the permissions that it would have if it were made afresh.
-func (s *scanner) usualMode(fd int, full string) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return &fs.PathError{Op: "stat", Path: full, Err: err}
+func (s *scanner) usualMode(f *os.File) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	if usual := 0o777 &^ s.mask; uint32(st.Mode)&0o7777 != usual {
-		if err := unix.Fchmod(fd, usual); err != nil {
-			return &fs.PathError{Op: "chmod", Path: full, Err: err}
-		}
+	if usual := fs.FileMode(0o777 &^ s.mask); st.Mode().Perm() != usual {
+		return f.Chmod(usual)
 	}
 	return nil
 }
 
-// open opens a folder below another one, and gives its owner the right to look into it when nobody has it.
-func (s *scanner) open(fd int, name, path string) (int, error) {
-	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	child, err := unix.Openat(fd, name, flags, 0)
-	if errors.Is(err, unix.EACCES) {
-		if err := unix.Fchmodat(fd, name, 0o700, 0); err != nil {
-			return -1, &Error{
-				Op: "read " + path, Kind: ErrUnreadable, Err: err, Hint: "make it readable for you; nothing was removed",
+// open opens a folder, and gives its owner the right to look into it when nobody has it.
+func (s *scanner) open(full, path string) (*os.File, error) {
+	path = strings.TrimSuffix(path, "/")
+	f, err := os.OpenFile(full, openFolder, 0)
+	if err == nil {
+		// Being able to list a folder does not mean being able to look at what is in it.
+		if err = syscall.Access(full, searchable); err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		if err := os.Chmod(full, 0o700); err != nil {
+			return nil, &Error{
+				Op: "read folder " + path, Kind: ErrUnreadable, Err: err, Hint: "make it readable for you; nothing was removed",
 			}
 		}
-		s.out.locked = append(s.out.locked, strings.TrimSuffix(path, "/"))
-		child, err = unix.Openat(fd, name, flags, 0)
+		s.out.locked = append(s.out.locked, path)
+		f, err = os.OpenFile(full, openFolder, 0)
 	}
-	if err != nil {
-		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return child, nil
+	return f, err
 }
 
 // file compares one file with its entry.
-func (s *scanner) file(fd int, name string, e *entry, kind fs.FileMode) error {
+func (s *scanner) file(full string, e *entry, kind fs.FileMode) error {
 	if e.submodule {
-		return s.submodule(fd, name, e, kind)
+		return s.submodule(full, e, kind)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		if errors.Is(err, unix.EACCES) { // the folder may be read but not entered
-			return &Error{Op: "read " + e.path, Kind: ErrUnreadable, Err: err, Hint: "make its folder accessible; nothing was removed"}
-		}
-		return &fs.PathError{Op: "stat", Path: e.path, Err: err}
+	var st syscall.Stat_t
+	if err := syscall.Lstat(full, &st); err != nil {
+		return &fs.PathError{Op: "lstat", Path: full, Err: err}
 	}
 	mode := uint32(st.Mode)
 	switch mode & modeKind {
@@ -208,16 +210,15 @@ func (s *scanner) file(fd int, name string, e *entry, kind fs.FileMode) error {
 }
 
 // submodule looks at the folder of a submodule, which is empty in a workspace unless the agent filled it.
-func (s *scanner) submodule(fd int, name string, e *entry, kind fs.FileMode) error {
+func (s *scanner) submodule(full string, e *entry, kind fs.FileMode) error {
 	if !kind.IsDir() {
 		s.out.changed = append(s.out.changed, e.path)
 		return nil
 	}
-	child, err := s.open(fd, name, e.path)
+	f, err := s.open(full, e.path)
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(child), name)
 	defer f.Close()
 	names, err := f.Readdirnames(1)
 	if len(names) > 0 {
@@ -231,9 +232,6 @@ func (s *scanner) submodule(fd int, name string, e *entry, kind fs.FileMode) err
 	return err
 }
 
-func changeTime(st *unix.Stat_t) stamp { return stamp{uint32(st.Ctim.Sec), uint32(st.Ctim.Nsec)} }
-func modifyTime(st *unix.Stat_t) stamp { return stamp{uint32(st.Mtim.Sec), uint32(st.Mtim.Nsec)} }
-
 // readIndex reads a private index and the time at which it was written.
 func (r *Repository) readIndex(path string) ([]entry, stamp, error) {
 	f, err := os.Open(path)
@@ -241,14 +239,16 @@ func (r *Repository) readIndex(path string) ([]entry, stamp, error) {
 		return nil, stamp{}, err
 	}
 	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	st, err := f.Stat()
+	if err != nil {
 		return nil, stamp{}, err
 	}
-	b, err := os.ReadFile(path)
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return nil, stamp{}, err
 	}
 	entries, err := parseIndex(b, r.idLength())
-	return entries, modifyTime(&st), err
+	return entries, stampOf(st.ModTime()), err
 }
+
+func stampOf(t time.Time) stamp { return stamp{uint32(t.Unix()), uint32(t.Nanosecond())} }
