@@ -104,6 +104,9 @@ func (s *State) attemptEnded(in AttemptEnded) {
 		return
 	}
 	last := in.Final || n.spent+1 >= n.allowed
+	if n.place == held { // its attempt counted when it was held
+		last = in.Final || n.spent >= n.allowed
+	}
 	switch in.Outcome {
 	case OutcomeSucceeded:
 		n.result, n.err = in.Result, ""
@@ -139,7 +142,7 @@ func (s *State) attemptFailed(i int32, errText string, last bool) {
 		return
 	}
 	if n.place != held {
-		n.spent++ // a held attempt counted when it was held
+		n.spent++
 	}
 	n.err = errText
 	if !last {
