@@ -54,12 +54,12 @@ var planKeys = []key[draft]{
 		set:   (*checker).setDefaults,
 	},
 	{
-		name: "agents", shape: mapOf("agent"), examples: []any{map[string]any{"coder": map[string]any{"provider": "command", "command": "./agent.sh"}}},
+		name: "agents", shape: mapOf("agent", 0), examples: []any{map[string]any{"coder": map[string]any{"provider": "command", "command": "./agent.sh"}}},
 		about: "Agents of this plan, by role. They come before the configuration's agents of the same role.",
 		set:   (*checker).setAgents,
 	},
 	{
-		name: "tasks", shape: mapOf("task"), required: true,
+		name: "tasks", shape: mapOf("task", 1), required: true,
 		examples: []any{map[string]any{"lint": map[string]any{"run": "make lint"}}},
 		about:    "The tasks, by id. An id has a-z, 0-9, '.', '_' and '-', at most 64 of them; it names a branch and a folder.",
 		set:      (*checker).setTasks,

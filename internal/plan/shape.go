@@ -33,10 +33,14 @@ func either(a, b shape) shape { return shape{"anyOf": []any{a, b}} }
 
 func object(definition string) shape { return shape{"$ref": "#/definitions/" + definition} }
 
-func mapOf(definition string) shape {
+// mapOf is a map from ids to values of a definition.
+func mapOf(definition string, least int) shape {
 	return shape{
-		"type":                 "object",
-		"propertyNames":        shape{"pattern": idPattern, "maxLength": maxID},
+		"type":          "object",
+		"minProperties": least,
+		"propertyNames": shape{
+			"pattern": idPattern, "maxLength": maxID, "not": shape{"pattern": idNever},
+		},
 		"additionalProperties": object(definition),
 	}
 }

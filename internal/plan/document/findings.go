@@ -64,14 +64,10 @@ func (r *Reader) width(n *Node) int {
 	switch {
 	case n.Kind == yaml.AliasNode:
 		return utf8.RuneCountInString(n.Value) + 1
-	case n.Kind != yaml.ScalarNode && n.Style&yaml.FlowStyle != 0:
-		return flow(rest)
+	case n.Style&(yaml.FlowStyle|yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		return enclosed(rest)
 	case n.Kind != yaml.ScalarNode:
 		return word(rest)
-	case n.Style&yaml.DoubleQuotedStyle != 0:
-		return quoted(rest, '"')
-	case n.Style&yaml.SingleQuotedStyle != 0:
-		return quoted(rest, '\'')
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		return 1
 	}
@@ -85,38 +81,11 @@ func word(text []byte) int {
 	return utf8.RuneCount(text)
 }
 
-func quoted(text []byte, quote byte) int {
-	for i := 1; i < len(text); i++ {
-		switch {
-		case text[i] == '\\' && quote == '"':
-			i++
-		case text[i] == quote && quote == '\'' && i+1 < len(text) && text[i+1] == quote:
-			i++
-		case text[i] == quote:
-			return utf8.RuneCount(text[:i+1])
-		}
-	}
-	return utf8.RuneCount(text)
-}
-
-// flow finds the end of a list or map in brackets; brackets inside quotes do not count.
-func flow(text []byte) int {
-	depth := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '[', '{':
-			depth++
-		case ']', '}':
-			if depth--; depth == 0 {
-				return utf8.RuneCount(text[:i+1])
-			}
-		case '"', '\'':
-			end := i + 1
-			for end < len(text) && text[end] != text[i] {
-				end++
-			}
-			i = end
-		}
+// enclosed is the length of what begins with a quote or a bracket, or of the line where its end is not on it.
+func enclosed(text []byte) int {
+	var b brackets
+	if end := b.read(text); end > 0 {
+		return utf8.RuneCount(text[:end])
 	}
 	return utf8.RuneCount(bytes.TrimRight(text, " \t"))
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -51,14 +52,22 @@ func (r *Reader) Text(n *Node, what string) (string, bool) {
 	return n.Value, true
 }
 
-// Line reads a text that is not empty and has only one line.
+// Line reads a text that is not blank, has only one line and is safe to show on a terminal.
 func (r *Reader) Line(n *Node, what string) (string, bool) {
 	text, ok := r.Filled(n, what)
-	if ok && strings.ContainsAny(strings.TrimRight(text, "\n"), "\r\n") {
-		r.Error(Resolve(n), "bad-value", what+" must be a single line", "")
+	if !ok {
 		return "", false
 	}
-	return strings.TrimRight(text, "\n"), ok
+	text = strings.TrimRight(text, "\n")
+	switch {
+	case strings.ContainsAny(text, "\r\n"):
+		r.Error(Resolve(n), "bad-value", what+" must be a single line", "")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		r.Error(Resolve(n), "control-character", what+" has a control character", "remove it")
+	default:
+		return text, true
+	}
+	return "", false
 }
 
 // Filled reads a text that is more than blanks.
