@@ -16,9 +16,11 @@ var arrows = map[string][]string{
 	// Child processes: knows no word of the domain.
 	"internal/process": {},
 
-	"internal/diagnostic": {},
-	"internal/plan":       {"internal/scheduler", "internal/diagnostic"},
-	"internal/config":     {"internal/scheduler", "internal/diagnostic"},
+	// Files that people write, and what is wrong with them.
+	"internal/diagnostic":    {},
+	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
+	"internal/plan/document": {"internal/diagnostic"},
+	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},

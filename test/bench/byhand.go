@@ -57,7 +57,12 @@ func tenThousand(ctx context.Context, s *rig.Site) error {
 			return err
 		}
 	}
-	return s.Commit(ctx, "Start")
+	if err := s.Commit(ctx, "Start"); err != nil {
+		return err
+	}
+	// As a clone of a real repository is: thousands of loose objects would measure the disk.
+	_, err := s.Git(ctx, "repack", "-a", "-d", "-q")
+	return err
 }
 
 func fileName(i int) string { return fmt.Sprintf("d%02d/f%04d.txt", i%gitFolders, i) }

@@ -61,11 +61,10 @@ func (d *disturbance) play(ctx context.Context) (ending, error) {
 
 // next says how to go on: resume, or run again when the owner died before the run was stored.
 func (d *disturbance) next(ctx context.Context) ([]string, error) {
-	st, err := d.site.Status(ctx)
-	if err != nil || st.Run.ID == "" {
-		return []string{"run", d.site.planPath()}, nil
+	if st, err := d.site.Status(ctx); err == nil && st.Run.ID != "" {
+		return []string{"resume", st.Run.ID}, nil
 	}
-	return []string{"resume", st.Run.ID}, ctx.Err()
+	return []string{"run", d.site.planPath()}, ctx.Err()
 }
 
 // disturb waits for a random moment and stops the owner in a random way. Half of the moments are a random time;
