@@ -148,23 +148,29 @@ func (c *checker) setAgents(d *draft, f document.Field) {
 	}
 }
 
-// ReadAgent reads the definition of an agent, which plans and settings write in the same way.
+// ReadAgent reads the definition of an agent, which settings write as plans do. Settings come in layers, so that what
+// is missing here may be in another one: the caller looks.
 func ReadAgent(r *document.Reader, f document.Field) Agent {
-	c := checker{Reader: r}
-	return c.agent(f)
+	agent, _ := (&checker{Reader: r}).agentPart(f)
+	return agent
 }
 
 func (c *checker) agent(f document.Field) Agent {
+	agent, ok := c.agentPart(f)
+	if ok {
+		what := "agent " + diagnostic.Quote(f.Name)
+		has, _ := c.Fields(f.Value, what)
+		c.required(f.Key, what, has, agentKeys)
+	}
+	return agent
+}
+
+func (c *checker) agentPart(f document.Field) (agent Agent, ok bool) {
 	if message, help := checkID("agent", f.Name); message != "" {
 		c.Error(f.Key, "bad-id", message, help)
 	}
-	what := "agent " + diagnostic.Quote(f.Name)
-	var agent Agent
-	if has, ok := c.Fields(f.Value, what); ok {
-		c.required(f.Key, what, has, agentKeys)
-		read(c, f.Value, what, agentKeys, laterAgentKeys, &agent)
-	}
-	return agent
+	ok = read(c, f.Value, "agent "+diagnostic.Quote(f.Name), agentKeys, laterAgentKeys, &agent)
+	return agent, ok
 }
 
 // required says which required keys a map lacks.
