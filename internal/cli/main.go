@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -77,11 +78,11 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 		case <-done:
 		}
 	}()
-	return ctx, func() {
+	return ctx, sync.OnceFunc(func() {
 		signal.Stop(ch)
 		close(done)
 		cancel(context.Canceled)
-	}
+	})
 }
 
 // prepare applies the global flags.
