@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
