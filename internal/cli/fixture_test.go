@@ -69,6 +69,9 @@ func newFixture(t *testing.T) *fixture {
 // initGit makes the repository a real one, with one commit.
 func (f *fixture) initGit() {
 	f.t.Helper()
+	if err := os.Remove(filepath.Join(f.repo, ".git")); err != nil {
+		f.t.Fatal(err)
+	}
 	f.git("init", "-q", "-b", "main")
 	f.git("commit", "-q", "--allow-empty", "-m", "first")
 }
@@ -150,7 +153,10 @@ func (f *fixture) seed(s seeded) persistence.Run {
 		f.seq++
 		r.CreatedAt = noon.Add(-20*time.Minute + time.Duration(f.seq)*time.Second)
 	}
-	r.Base, r.BaseRef, r.Branch, r.Concurrency = strings.Repeat("1c9e2ab", 5)+"12345", "main", "orc/"+string(r.ID), 4
+	if r.Base == "" {
+		r.Base = strings.Repeat("1c9e2ab", 5) + "12345"
+	}
+	r.BaseRef, r.Branch, r.Concurrency = "main", "orc/"+string(r.ID), 4
 	if r.State.Terminal() && r.FinishedAt.IsZero() {
 		r.FinishedAt = r.CreatedAt.Add(18*time.Minute + 20*time.Second)
 	}

@@ -20,6 +20,9 @@ func Main(ctx context.Context, a *App, args []string) int {
 	if code, is := supervise(args); is {
 		return code
 	}
+	if a.Resume == nil {
+		a.Resume = takeover{a}
+	}
 	root := newRoot(a)
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	root.SetIn(a.Stdin)

@@ -94,11 +94,13 @@ func (o *ownership) release() error { return o.lock.Release() }
 
 // engine puts the engine of the run together.
 func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency int, log *slog.Logger) (*orchestrator.Engine, error) {
-	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{Environ: o.app.Environ})
+	// What git writes into the repository and the workspaces is the user's; our own files lie in a folder of 0700.
+	syscall.Umask(o.app.Umask)
+	data, err := o.app.DataDir()
 	if err != nil {
 		return nil, err
 	}
-	data, err := o.app.DataDir()
+	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{Environ: o.app.Environ, Data: data})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +135,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		},
 		Supervise: func(ctx context.Context) (orchestrator.Supervisor, error) {
 			return process.Start(ctx, process.Options{
-				Executable: self, Level: level, Mark: o.run.Mark,
+				Executable: self, Args: o.app.supervisorArgs(), Level: level, Mark: o.run.Mark,
 				Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
 			})
 		},

@@ -14,6 +14,7 @@ import (
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 func newResume(a *App) *cobra.Command {
@@ -182,7 +183,7 @@ func (w *watch) prospect(out io.Writer, action orchestrator.Action, list []orche
 		reason, shown = "", ""
 	}
 	if len(why) == 1 || len(names) == 1 {
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s %3d  %-36s %s", action, len(names), shown, clean(oneLine(reason))), " "))
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s %3d  %-36s %s", action, len(names), shown, view.SanitizeLine(reason)), " "))
 		return
 	}
 	fmt.Fprintf(out, "  %-8s %3d\n", action, len(names))
@@ -195,11 +196,10 @@ func (w *watch) prospect(out io.Writer, action orchestrator.Action, list []orche
 			fmt.Fprintf(out, "  %-8s      … and %d more\n", "", len(names)-namedOnOneLine)
 			return
 		}
-		fmt.Fprintf(out, "  %-8s      %-36s %s\n", "", p.Task, clean(oneLine(p.Why)))
+		fmt.Fprintf(out, "  %-8s      %-36s %s\n", "", p.Task, view.SanitizeLine(p.Why))
 	}
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // takeover goes on with runs on behalf of commands such as `orc retry`.
 type takeover struct{ app *App }

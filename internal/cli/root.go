@@ -46,8 +46,9 @@ func newRoot(a *App) *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
+		{groupStart, []*cobra.Command{newRun(a)}},
 		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
-		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a)}},
+		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a), newResume(a)}},
 		{groupSetup, []*cobra.Command{newCompletion(a), newVersion(a)}},
 	} {
 		for _, c := range group.commands {
@@ -55,6 +56,7 @@ func newRoot(a *App) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	root.AddCommand(newOwner(a))
 	root.AddCommand(newHelpTopics()...)
 	root.SetHelpCommand(newHelp(a))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })

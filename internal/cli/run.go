@@ -234,8 +234,7 @@ func (a *App) caution(ctx context.Context, repo *workspace.Repository, run persi
 		return
 	}
 	if n, err := repo.Dirty(ctx); err == nil && n > 0 {
-		a.note("%s here not committed; tasks start from %s and do not see %s", plural(n, "change is", "changes are"),
-			short(run.Base), pronoun(n))
+		a.note("%s not committed here; tasks start from %s and do not see that", plural(n, "file is", "files are"), short(run.Base))
 	}
 	if has, err := repo.Submodules(ctx, run.Base); err == nil && has {
 		a.note("this repository has submodules; their folders are empty in workspaces (a task may run `git submodule update --init`)")
@@ -356,11 +355,4 @@ func plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
-}
-
-func pronoun(n int) string {
-	if n == 1 {
-		return "it"
-	}
-	return "them"
 }

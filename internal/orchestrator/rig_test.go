@@ -81,7 +81,7 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	r.store = store
-	if r.repo, err = workspace.Open(ctx, root, workspace.Options{Environ: r.environ}); err != nil {
+	if r.repo, err = workspace.Open(ctx, root, workspace.Options{Environ: r.environ, Data: data}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -132,7 +132,7 @@ func (r *rig) engine() *orchestrator.Engine {
 			r.t.Fatal(err)
 		}
 	}
-	pool := workspace.NewPool(clone.New(r.repo), filepath.Join(area, ".pool"))
+	pool := workspace.NewPool(clone.New(r.repo), r.repo, filepath.Join(area, ".pool"))
 	journal := filepath.Join(folder, "exits.log")
 	e, err := orchestrator.New(orchestrator.Options{
 		Run: r.run.ID, Store: r.store, Repository: r.repo,

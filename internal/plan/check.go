@@ -144,17 +144,33 @@ func (c *checker) setAgents(d *draft, f document.Field) {
 	}
 	d.Agents = make(map[string]Agent, len(fields))
 	for _, a := range fields {
-		if message, help := checkID("agent", a.Name); message != "" {
-			c.Error(a.Key, "bad-id", message, help)
-		}
-		what := "agent " + diagnostic.Quote(a.Name)
-		var agent Agent
-		if has, ok := c.Fields(a.Value, what); ok {
-			c.required(a.Key, what, has, agentKeys)
-			read(c, a.Value, what, agentKeys, laterAgentKeys, &agent)
-		}
-		d.Agents[a.Name] = agent
+		d.Agents[a.Name] = c.agent(a)
 	}
+}
+
+// ReadAgent reads the definition of an agent, which settings write as plans do. Settings come in layers, so that what
+// is missing here may be in another one: the caller looks.
+func ReadAgent(r *document.Reader, f document.Field) Agent {
+	agent, _ := (&checker{Reader: r}).agentPart(f)
+	return agent
+}
+
+func (c *checker) agent(f document.Field) Agent {
+	agent, ok := c.agentPart(f)
+	if ok {
+		what := "agent " + diagnostic.Quote(f.Name)
+		has, _ := c.Fields(f.Value, what)
+		c.required(f.Key, what, has, agentKeys)
+	}
+	return agent
+}
+
+func (c *checker) agentPart(f document.Field) (agent Agent, ok bool) {
+	if message, help := checkID("agent", f.Name); message != "" {
+		c.Error(f.Key, "bad-id", message, help)
+	}
+	ok = read(c, f.Value, "agent "+diagnostic.Quote(f.Name), agentKeys, laterAgentKeys, &agent)
+	return agent, ok
 }
 
 // required says which required keys a map lacks.

@@ -12,7 +12,7 @@ type Figures struct {
 
 // Figures computes the shape of the plan.
 func (p *Plan) Figures() Figures {
-	o := newOrder(p.tasks)
+	o := newOrder(p.edges())
 	widths := o.widths()
 	f := Figures{Tasks: len(p.tasks), Levels: len(widths)}
 	for level, width := range widths {

@@ -1,6 +1,10 @@
 package plan
 
-import "strings"
+import (
+	"strings"
+
+	"orchestrator/internal/scheduler"
+)
 
 // Node is one task of a graph that is to be drawn: its id, and the indices of what it needs in the same list.
 type Node struct {
@@ -26,18 +30,24 @@ func Lanes(nodes []Node, most int) (rows []Row, ok bool) {
 	return l.draw()
 }
 
-// ASCII turns the lines of a picture into plain characters.
-func ASCII(lanes string) string { return asciiLanes.Replace(lanes) }
+// PlainLanes turns the lines of a picture into plain characters.
+func PlainLanes(lanes string) string { return asciiLanes.Replace(lanes) }
 
 var asciiLanes = strings.NewReplacer(string(Marker), "o", "│", "|", "├", "|", "─", "-", "╮", ".", "╯", "'", "┬", "+", "┴", "+", "┼", "+")
 
-// Nodes returns the plan's tasks for Lanes, in file order.
-func (p *Plan) Nodes() []Node {
-	nodes := make([]Node, len(p.tasks))
-	for i := range p.tasks {
-		nodes[i].ID = p.tasks[i].id
-		for _, d := range p.tasks[i].deps {
-			nodes[i].Needs = append(nodes[i].Needs, int(d))
+// Nodes returns tasks as nodes for Lanes. Needs that are not among the tasks are left out.
+func Nodes(tasks []*scheduler.Task) []Node {
+	at := make(map[scheduler.TaskID]int, len(tasks))
+	for i, t := range tasks {
+		at[t.ID] = i
+	}
+	nodes := make([]Node, len(tasks))
+	for i, t := range tasks {
+		nodes[i].ID = string(t.ID)
+		for _, need := range t.DependsOn {
+			if j, ok := at[need]; ok {
+				nodes[i].Needs = append(nodes[i].Needs, j)
+			}
 		}
 	}
 	return nodes

@@ -2,7 +2,7 @@ package plan
 
 // order is the shape of a plan's graph, without cycles.
 type order struct {
-	tasks []task
+	deps  [][]int32 // what each task needs
 	users [][]int32 // dependents of each task, in file order
 	line  []int32   // every task after all that it needs; ties in file order by level
 	level []int32   // length of the longest way from a task without needs
@@ -12,22 +12,22 @@ type order struct {
 }
 
 // newOrder computes the order in time linear in tasks and needs.
-func newOrder(tasks []task) *order {
-	n := len(tasks)
-	o := &order{tasks: tasks, users: make([][]int32, n), line: make([]int32, 0, n), level: make([]int32, n)}
+func newOrder(deps [][]int32) *order {
+	n := len(deps)
+	o := &order{deps: deps, users: make([][]int32, n), line: make([]int32, 0, n), level: make([]int32, n)}
 	open := make([]int32, n)
 	degree := make([]int32, n)
-	for i := range tasks {
-		open[i] = int32(len(tasks[i].deps))
-		for _, d := range tasks[i].deps {
+	for i := range deps {
+		open[i] = int32(len(deps[i]))
+		for _, d := range deps[i] {
 			degree[d]++
 		}
 	}
-	for i := range tasks {
+	for i := range deps {
 		o.users[i] = make([]int32, 0, degree[i])
 	}
-	for i := range tasks {
-		for _, d := range tasks[i].deps {
+	for i := range deps {
+		for _, d := range deps[i] {
 			o.users[d] = append(o.users[d], int32(i))
 		}
 		if open[i] == 0 {
@@ -46,6 +46,15 @@ func newOrder(tasks []task) *order {
 	return o
 }
 
+// edges returns what each task of the plan needs.
+func (p *Plan) edges() [][]int32 {
+	deps := make([][]int32, len(p.tasks))
+	for i := range p.tasks {
+		deps[i] = p.tasks[i].deps
+	}
+	return deps
+}
+
 // widths counts the tasks of each level.
 func (o *order) widths() []int {
 	var widths []int
@@ -62,7 +71,7 @@ func (o *order) widths() []int {
 // of that walk a task's descendants are the numbers from first to rank. low is the least number that can be reached
 // at all.
 func (o *order) label() {
-	n := len(o.tasks)
+	n := len(o.deps)
 	o.rank, o.low, o.first = make([]int32, n), make([]int32, n), make([]int32, n)
 	entered := make([]bool, n)
 	type visit struct {
@@ -112,7 +121,7 @@ type ancestry struct {
 
 func newAncestry(o *order, steps int) *ancestry {
 	o.label()
-	return &ancestry{order: o, steps: steps, stamp: make([]int32, len(o.tasks))}
+	return &ancestry{order: o, steps: steps, stamp: make([]int32, len(o.deps))}
 }
 
 // waits says whether task later needs task earlier, directly or through others. known is false when steps ran out.
@@ -131,7 +140,7 @@ func (a *ancestry) waits(later, earlier int32) (yes, known bool) {
 	for len(a.queue) > 0 {
 		at := a.queue[len(a.queue)-1]
 		a.queue = a.queue[:len(a.queue)-1]
-		for _, d := range a.tasks[at].deps {
+		for _, d := range a.deps[at] {
 			if a.steps--; a.steps < 0 {
 				return false, false
 			}

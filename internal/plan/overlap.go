@@ -30,6 +30,7 @@ type folder struct {
 // overlaps finds pairs of tasks that may run at the same time and may write the same file.
 type overlaps struct {
 	*ancestry
+	tasks  []task
 	top    folder
 	checks int
 	found  map[[2]int32]bool
@@ -40,7 +41,7 @@ type overlaps struct {
 // warnOverlaps is about tasks that will not run in parallel though nothing orders them.
 func (c *checker) warnOverlaps(a *ancestry) {
 	warn := &warnings{c: c, code: "overlap"}
-	o := overlaps{ancestry: a, found: make(map[[2]int32]bool), warn: warn}
+	o := overlaps{ancestry: a, tasks: c.draft.tasks, found: make(map[[2]int32]bool), warn: warn}
 	for i := range c.draft.tasks {
 		for _, item := range c.draft.tasks[i].writes {
 			alternatives, _ := expand(strings.ToLower(item.Text))

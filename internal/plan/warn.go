@@ -51,7 +51,7 @@ func (w *warnings) flush() {
 
 // warn looks for what is allowed and probably not meant. The plan has no errors.
 func (c *checker) warn() {
-	o := newOrder(c.draft.tasks)
+	o := newOrder(c.draft.edges())
 	a := newAncestry(o, searchSteps)
 	c.warnChain(o)
 	c.warnTasks()
@@ -62,7 +62,7 @@ func (c *checker) warn() {
 // warnChain is about plans in which nothing can run in parallel.
 func (c *checker) warnChain(o *order) {
 	const least = 3
-	if n := len(o.tasks); n >= least && len(o.widths()) == n {
+	if n := len(o.deps); n >= least && len(o.widths()) == n {
 		c.Warn(c.draft.tasksAt, "single-chain", "the tasks are a single chain: nothing can run in parallel",
 			"remove `needs` that only tell an order")
 	}

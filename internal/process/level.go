@@ -59,3 +59,16 @@ func ProbeWith(ctx context.Context, o Options) []LevelReport {
 	}
 	return reports
 }
+
+// ParseLevel reads a level's name; empty is LevelAuto.
+func ParseLevel(name string) (Level, error) {
+	if name == "" {
+		return LevelAuto, nil
+	}
+	for l := LevelAuto; l <= LevelGroup; l++ {
+		if l.String() == name {
+			return l, nil
+		}
+	}
+	return LevelAuto, fmt.Errorf("unknown supervision level %q", name)
+}
