@@ -26,6 +26,8 @@ type checker struct {
 	files   promptFiles
 	prompts int // bytes of all prompts
 	edges   int
+	// misspelt: the task being read has an unknown key that probably says what to do.
+	misspelt bool
 }
 
 // draft is a plan while it is read.
@@ -58,7 +60,8 @@ func read[T any](c *checker, n *document.Node, what string, keys []key[T], later
 		case slices.Contains(later, f.Name):
 			c.Error(f.Key, "unsupported-key", fmt.Sprintf("%s is not supported yet", diagnostic.Quote(f.Name)), "remove it")
 		default:
-			c.Unknown(f, what, names(keys), aliases)
+			meant := c.Unknown(f, what, names(keys), aliases)
+			c.misspelt = c.misspelt || meant == "run" || meant == "prompt" || meant == "prompt_file"
 		}
 	}
 	return true
@@ -192,7 +195,8 @@ func (c *checker) setProvider(a *Agent, f document.Field) {
 		c.Error(f.Value, "unsupported-value", fmt.Sprintf("provider `%s` is not supported yet", word),
 			"use `provider: command` with the agent's command line; the prompt comes on standard input")
 	default:
-		c.Choice(f.Value, "`provider`", providers, nil)
+		c.Error(f.Value, "bad-value", fmt.Sprintf("`provider` cannot be %s", diagnostic.Quote(word)),
+			"one of: "+strings.Join(providers, ", "))
 	}
 }
 

@@ -44,6 +44,7 @@ func (c *checker) setTasks(d *draft, f document.Field) {
 func (c *checker) task(f document.Field) task {
 	t := task{id: f.Name, key: f.Key}
 	what := "task " + diagnostic.Quote(t.id)
+	c.misspelt = false
 	if !document.IsNull(f.Value) && !read(c, f.Value, what, taskKeys, laterTaskKeys, &t) {
 		return t
 	}
@@ -71,6 +72,9 @@ func (c *checker) checkWork(t *task, what string) {
 	}
 	switch len(given) {
 	case 0:
+		if c.misspelt {
+			return
+		}
 		c.Error(t.key, "no-work", what+" has nothing to do", "give it exactly one of: prompt, prompt_file, run")
 		return
 	case 1:

@@ -99,29 +99,30 @@ func (r *Reader) explainStar(line, column int, name string) {
 // explainOther covers what is not one of the well-known traps.
 func (r *Reader) explainOther(load *yaml.LoadError) {
 	line, column := place(load.Mark)
-	message, help := load.Message, ""
+	message, help := "YAML: "+load.Message, ""
 	switch {
-	case load.ContextMsg == "while scanning a quoted scalar" || load.ContextMsg == "while scanning a double-quoted scalar":
+	case strings.HasPrefix(load.ContextMsg, "while scanning a") && strings.Contains(load.ContextMsg, "quoted scalar"):
 		line, column = place(load.ContextMark)
-		message = "this quoted text is not valid: " + load.Message
+		message = "YAML: this quoted text is not valid: " + load.Message
 		if strings.Contains(load.Message, "end of stream") {
-			message = "this quoted text has no end"
+			message, help = "this quoted text has no end", "add the closing quote"
 		}
 	case strings.HasPrefix(load.ContextMsg, "while parsing a flow"):
-		from, at := place(load.ContextMark)
-		help = fmt.Sprintf("the bracket was opened at line %d, column %d", from, at)
-	case load.ContextMsg != "":
-		message = load.Message + " " + load.ContextMsg
-	}
-	if m := keyAndValue.FindSubmatchIndex(r.Source.Line(line)); m != nil && help == "" {
-		if c := r.Source.Line(line)[m[4]]; strings.IndexByte("[{&!%@`'\"|>", c) >= 0 {
-			help = fmt.Sprintf("a value that begins with `%c` means something in YAML; %s", c, quoteIt)
-			if c == '`' {
-				help = "a value cannot begin with a back-quote; " + quoteIt
+		help = fmt.Sprintf("the end, or a comma, was expected before line %d, column %d", line, column)
+		line, column = place(load.ContextMark)
+		message = "these brackets have no end, or a comma is missing between them"
+	default:
+		if load.ContextMsg != "" {
+			message += " " + load.ContextMsg
+		}
+		if m := keyAndValue.FindSubmatchIndex(r.Source.Line(line)); m != nil {
+			if c := r.Source.Line(line)[m[4]]; strings.IndexByte("[{&!%@`'\"|>", c) >= 0 {
+				message, help = fmt.Sprintf("an unquoted value that begins with `%c` is not text in YAML", c), quoteIt
+				column = utf8.RuneCount(r.Source.Line(line)[:m[4]]) + 1
 			}
 		}
 	}
-	r.add(line, column, 1, "yaml-syntax", "YAML: "+message, help)
+	r.add(line, column, 1, "yaml-syntax", message, help)
 }
 
 // place turns a mark into a position; marks are empty when the decoder does not know.

@@ -3,6 +3,7 @@ package document
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -182,13 +183,17 @@ func durationHelp(text string) string {
 	return fmt.Sprintf("write %ds or %dm: a duration needs its unit", number, number)
 }
 
-// Unknown records a key that does not exist. known are the keys that do, aliases what people write instead of them.
-func (r *Reader) Unknown(f Field, what string, known []string, aliases map[string]string) {
+// Unknown records a key that does not exist and returns the one that was probably meant, if any. known are the keys
+// that do exist, aliases what people write instead of them.
+func (r *Reader) Unknown(f Field, what string, known []string, aliases map[string]string) (meant string) {
 	help := "keys here: " + strings.Join(known, ", ")
-	if meant := aliases[strings.ToLower(strings.ReplaceAll(f.Name, "-", "_"))]; meant != "" {
+	meant = aliases[strings.ToLower(strings.ReplaceAll(f.Name, "-", "_"))]
+	if !slices.Contains(known, meant) {
+		meant = diagnostic.Nearest(f.Name, known)
+	}
+	if meant != "" {
 		help = "did you mean `" + meant + "`?"
-	} else if near := diagnostic.Nearest(f.Name, known); near != "" {
-		help = "did you mean `" + near + "`?"
 	}
 	r.Error(f.Key, "unknown-key", fmt.Sprintf("unknown key %s in %s", diagnostic.Quote(f.Name), what), help)
+	return meant
 }

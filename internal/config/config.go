@@ -1,0 +1,55 @@
+// Package config reads settings from their layers, low to high: built in, the user's file, the project's committed
+// file, the project's local file, ORC_* environment variables, flags. Maps are merged by key, everything else is
+// replaced whole. Every value knows where it comes from, and so does every value that it hides. Files are checked as
+// strictly as plans, with positions. The package looks only at what LoadOptions name, never at the process's own
+// environment.
+package config
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"orchestrator/internal/plan"
+	"orchestrator/internal/scheduler"
+)
+
+// Config is the merged settings.
+type Config struct {
+	Concurrency int                   // tasks at a time
+	Isolation   scheduler.Isolation   // of tasks whose plan does not say
+	Agents      map[string]plan.Agent // by role
+	Durability  string                // "normal" or "full"
+	Supervision string                // "auto", "namespace", "subreaper" or "group"
+	OutputLimit int64                 // bytes that one command may print
+	Grace       time.Duration         // between asking a process to end and killing it
+	Retention   time.Duration         // how long finished runs are kept
+
+	// Trust lists the project's files that define commands: whoever cloned the repository did not write those.
+	Trust []CommandFile
+
+	settings []Setting
+}
+
+// CommandFile is a file of the project that defines commands.
+type CommandFile struct {
+	Path     string
+	SHA256   string   // of the file's text, hex
+	Commands []string // as written, sorted by role
+}
+
+// AgentNames returns the roles that are defined, sorted.
+func (c *Config) AgentNames() []string { return slices.Sorted(maps.Keys(c.Agents)) }
+
+// Settings returns every setting with its origin, in the order of the keys; agents have one setting for each field,
+// such as agents.coder.command.
+func (c *Config) Settings() []Setting { return slices.Clone(c.settings) }
+
+// Setting returns one setting by its key.
+func (c *Config) Setting(key string) (Setting, bool) {
+	i := slices.IndexFunc(c.settings, func(s Setting) bool { return s.Key == key })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return c.settings[i], true
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"orchestrator/internal/diagnostic"
+	"orchestrator/internal/plan"
+	"orchestrator/internal/plan/document"
+)
+
+// maxFile is the greatest size of a file of settings, in bytes.
+const maxFile = 1 << 20
+
+// file merges a file that may not exist.
+func (m *merge) file(layer Layer, path string) error {
+	if path == "" {
+		return nil
+	}
+	text, problem, err := readFile(path)
+	if err != nil {
+		return fmt.Errorf("read settings %s: %w", path, err)
+	}
+	if problem != "" {
+		m.list = append(m.list, diagnostic.Diagnostic{
+			File: path, Severity: diagnostic.Error, Code: "no-file", Message: problem,
+		})
+		return nil
+	}
+	r := document.Read(path, text)
+	if r.Root != nil {
+		m.root(r, layer, path)
+	}
+	m.readers = append(m.readers, r)
+	if layer == Project || layer == Local {
+		m.recordCommands(path, text, layer)
+	}
+	return nil
+}
+
+// readFile returns nothing for a file that does not exist.
+func readFile(path string) (text []byte, problem string, err error) {
+	info, err := os.Stat(path) // before it is opened: opening a pipe would wait
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", err
+	case !info.Mode().IsRegular():
+		return nil, "this is not a regular file", nil
+	case info.Size() > maxFile:
+		return nil, fmt.Sprintf("the file has %d bytes; at most %d are allowed", info.Size(), maxFile), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	text, err = io.ReadAll(io.LimitReader(f, maxFile))
+	return text, "", err
+}
+
+func (m *merge) root(r *document.Reader, layer Layer, path string) {
+	fields, ok := r.Fields(r.Root, "the settings")
+	if !ok {
+		return
+	}
+	for _, f := range fields {
+		origin := Origin{Layer: layer, File: path, Line: f.Key.Line}
+		i := slices.IndexFunc(table, func(k Key) bool { return k.Name == f.Name })
+		switch {
+		case f.Name == "version":
+			if f.Value.Tag != "!!int" || f.Value.Value != "1" {
+				r.Error(f.Value, "bad-version", fmt.Sprintf("version %s of the settings is not known", diagnostic.Quote(f.Value.Value)), "write `version: 1`")
+			}
+		case f.Name == "agents":
+			m.agents(r, f, layer, path)
+		case i >= 0:
+			m.scalar(r, table[i], f, origin)
+		case slices.Contains(later, f.Name):
+			r.Error(f.Key, "unsupported-key", fmt.Sprintf("%s is not supported yet", diagnostic.Quote(f.Name)), "remove it")
+		default:
+			r.Unknown(f, "the settings", keyNames(), aliases)
+		}
+	}
+}
+
+func (m *merge) scalar(r *document.Reader, k Key, f document.Field, origin Origin) {
+	text, ok := r.Text(f.Value, "`"+k.Name+"`")
+	if !ok {
+		return
+	}
+	if problem, help := k.parse(m.config, text); problem != "" {
+		r.Error(f.Value, "bad-value", fmt.Sprintf("`%s` %s", k.Name, problem), help)
+		return
+	}
+	m.values[k.Name] = append(m.values[k.Name], Value{Text: text, Origin: origin})
+}
+
+// agents merges roles by name, and each role's fields by name.
+func (m *merge) agents(r *document.Reader, f document.Field, layer Layer, path string) {
+	roles, ok := r.Fields(f.Value, "`agents`")
+	if !ok {
+		return
+	}
+	for _, role := range roles {
+		if !document.IsMap(role.Value) {
+			plan.ReadAgent(r, role) // says what is wrong
+			continue
+		}
+		part := plan.ReadAgent(r, role)
+		agent := m.config.Agents[role.Name]
+		fields, _ := r.Fields(role.Value, "agent "+diagnostic.Quote(role.Name))
+		for _, field := range fields {
+			value := ""
+			switch field.Name {
+			case "provider":
+				value, agent.Provider = part.Provider, part.Provider
+			case "command":
+				value, agent.Command = part.Command, part.Command
+			default:
+				continue
+			}
+			key := "agents." + role.Name + "." + field.Name
+			m.values[key] = append(m.values[key], Value{Text: value, Origin: Origin{Layer: layer, File: path, Line: field.Key.Line}})
+		}
+		m.config.Agents[role.Name] = agent
+		m.roles[role.Name] = place{reader: r, key: role.Key}
+	}
+}
+
+// recordCommands keeps what has to be trusted before it is run.
+func (m *merge) recordCommands(path string, text []byte, layer Layer) {
+	var commands []string
+	for _, role := range m.config.AgentNames() {
+		for _, v := range m.values["agents."+role+".command"] {
+			if v.Origin.Layer == layer && strings.TrimSpace(v.Text) != "" {
+				commands = append(commands, v.Text)
+			}
+		}
+	}
+	if len(commands) == 0 {
+		return
+	}
+	sum := sha256.Sum256(text)
+	m.config.Trust = append(m.config.Trust, CommandFile{Path: path, SHA256: hex.EncodeToString(sum[:]), Commands: commands})
+}
