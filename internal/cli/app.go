@@ -30,7 +30,7 @@ type App struct {
 
 	// OpenStore opens the database at a path and makes it when there is none.
 	OpenStore func(ctx context.Context, path string) (persistence.Store, error)
-	// Resume takes over runs that nobody owns; nil when this program cannot.
+	// Resume takes over runs that nobody owns; nil means that this program does.
 	Resume Resumer
 
 	globals globals

@@ -13,15 +13,3 @@ type Resumer interface {
 	// paused or went to the background; the error carries the exit code. ErrConflict when the run has an owner.
 	ResumeRun(ctx context.Context, run persistence.Run, requests []persistence.Request) error
 }
-
-// resumeRun calls the Resumer, if this program has one.
-func (a *App) resumeRun(ctx context.Context, run persistence.Run, requests []persistence.Request) error {
-	if a.Resume == nil {
-		return &ExitError{
-			Code: ExitFailures,
-			Err:  errorf("run %s has no owner, and this program cannot take it over", run.ID),
-			Hint: "orc resume " + string(run.ID),
-		}
-	}
-	return a.Resume.ResumeRun(ctx, run, requests)
-}

@@ -69,6 +69,7 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
+	var once sync.Once
 	go func() {
 		select {
 		case sig := <-ch:
@@ -78,11 +79,13 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 		case <-done:
 		}
 	}()
-	return ctx, sync.OnceFunc(func() {
-		signal.Stop(ch)
-		close(done)
-		cancel(context.Canceled)
-	})
+	return ctx, func() {
+		once.Do(func() {
+			signal.Stop(ch)
+			close(done)
+			cancel(context.Canceled)
+		})
+	}
 }
 
 // prepare applies the global flags.

@@ -32,5 +32,5 @@ func (a *App) ask(ctx context.Context, st persistence.Store, run persistence.Run
 	if alive {
 		return st.AddRequest(ctx, req)
 	}
-	return 0, a.resumeRun(ctx, run, []persistence.Request{req})
+	return 0, a.Resume.ResumeRun(ctx, run, []persistence.Request{req})
 }

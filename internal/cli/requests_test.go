@@ -99,13 +99,3 @@ func TestRequestsOfALiveRunWaitForItsAnswer(t *testing.T) {
 		}
 	}
 }
-
-func TestRequestsWithoutAResumerSayWhatToDo(t *testing.T) {
-	f := newFixture(t)
-	f.seed(failing())
-	f.app.Resume = nil
-	f.must(ExitFailures, "retry")
-	if !strings.Contains(f.err.String(), "hint: orc resume 7f3c") {
-		t.Error(f.err.String())
-	}
-}

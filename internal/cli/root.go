@@ -46,10 +46,10 @@ func newRoot(a *App) *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupStart, []*cobra.Command{newRun(a)}},
+		{groupStart, []*cobra.Command{newInit(a), newDoctor(a), newPlan(a), newRun(a)}},
 		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
 		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a), newResume(a)}},
-		{groupSetup, []*cobra.Command{newCompletion(a), newVersion(a)}},
+		{groupSetup, []*cobra.Command{newConfig(a), newCompletion(a), newVersion(a)}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

@@ -148,7 +148,7 @@ func TestProcessLeftBehindIsFound(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	found := processes(s.Home)
+	found := processes(s)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
