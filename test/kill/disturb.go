@@ -197,21 +197,24 @@ func (d *disturbance) conclude(ctx context.Context, o *owner) (ending, error) {
 	if err != nil {
 		return e, err
 	}
-	for _, entry := range entries {
-		if size, seen := d.done[entry.task]; seen && entry.word == "START" && entry.offset >= size {
-			d.res.fault("%s started again (attempt %s) after it was completed in the store", entry.task, entry.attempt)
-		}
-	}
-	seen := map[string]bool{}
-	for _, entry := range entries {
-		if entry.word != "START" {
+	d.audit(entries)
+	return e, nil
+}
+
+// audit checks that nothing started again that was completed, and no attempt twice.
+func (d *disturbance) audit(entries []entry) {
+	started := map[string]bool{}
+	for _, e := range entries {
+		if e.word != "START" {
 			continue
 		}
-		if key := entry.task + " " + entry.attempt; seen[key] {
-			d.res.fault("attempt %s of %s started twice", entry.attempt, entry.task)
-		} else {
-			seen[key] = true
+		if size, seen := d.done[e.task]; seen && e.offset >= size {
+			d.res.fault("%s started again (attempt %s) after it was completed in the store", e.task, e.attempt)
 		}
+		key := e.task + " " + e.attempt
+		if started[key] {
+			d.res.fault("attempt %s of %s started twice", e.attempt, e.task)
+		}
+		started[key] = true
 	}
-	return e, nil
 }
