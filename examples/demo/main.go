@@ -59,6 +59,6 @@ func demo(orc, source string) error {
 		return err
 	}
 	fmt.Printf("\nAs designed: 7 tasks done and merged, 1 failed softly, 1 needed a second attempt. Your branch is as it was.\n")
-	s.hints(run)
+	s.hints()
 	return nil
 }

@@ -65,7 +65,7 @@ func (s *scratch) show(st status) error {
 }
 
 // hints says how to look further.
-func (s *scratch) hints(st status) {
+func (s *scratch) hints() {
 	fmt.Printf(`
 Look further:
   cd %s
@@ -74,9 +74,6 @@ Look further:
   %s logs licence            what a task printed
   %s diff                    everything the run changed
   %s merge                   bring it into main
-  rm -rf %s                  when you have seen enough
+  rm -rf %s   when you have seen enough
 `, s.repo, s.root, s.root, s.root, s.orc, s.orc, s.orc, s.orc, s.root)
-	if st.Run.ID != "" {
-		fmt.Printf("The run is %s.\n", st.Run.ID)
-	}
 }

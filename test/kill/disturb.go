@@ -20,12 +20,13 @@ type disturbance struct {
 
 	// done holds how long the ledger was right after a task was first seen completed in the store.
 	done map[string]int64
-	tip  string // of the integration branch when last seen
+	tip  string  // of the integration branch when last seen
+	left float64 // share of the tasks that were not settled when last seen
 }
 
 // play starts the run and resumes it until it is over.
 func (d *disturbance) play(ctx context.Context) (ending, error) {
-	d.done = map[string]int64{}
+	d.done, d.left = map[string]int64{}, 1
 	stops := 2 + d.rng.IntN(mostStops-1)
 	args := []string{"run", d.site.planPath()}
 	for i := 0; ; i++ {
@@ -71,9 +72,9 @@ func (d *disturbance) next(ctx context.Context) ([]string, error) {
 // the other half follow an event, since most of what can go wrong lies just behind one.
 func (d *disturbance) disturb(ctx context.Context, o *owner) error {
 	if d.rng.IntN(2) == 0 {
-		d.await(ctx, o, time.Duration(d.rng.Float64()*1.1*float64(d.calm.took)), 0)
+		d.await(ctx, o, time.Duration(d.rng.Float64()*d.left*float64(d.calm.took)), 0)
 	} else {
-		d.await(ctx, o, patience, 1+d.rng.IntN(max(1, d.calm.events)))
+		d.await(ctx, o, patience, 1+d.rng.IntN(max(1, int(d.left*float64(d.calm.events)))))
 		d.await(ctx, o, time.Duration(d.rng.IntN(15000))*time.Microsecond, 0)
 	}
 	way := d.rng.IntN(10)
@@ -160,7 +161,12 @@ func (d *disturbance) observe(ctx context.Context) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	open := 0
 	for _, t := range st.Tasks {
+		switch t.State {
+		case "pending", "eligible", "running":
+			open++
+		}
 		if t.State != "completed" {
 			continue
 		}
@@ -171,6 +177,7 @@ func (d *disturbance) observe(ctx context.Context) (over bool, err error) {
 			d.res.fault("%s is completed in the store, but has %d merge commits", t.ID, merged[t.ID])
 		}
 	}
+	d.left = float64(open) / float64(max(1, len(st.Tasks)))
 	if d.tip != "" && tip != "" {
 		if _, err := d.site.Git(ctx, "merge-base", "--is-ancestor", d.tip, tip); err != nil {
 			d.res.fault("the integration branch went from %s to %s, which is no descendant", d.tip, tip)
@@ -190,21 +197,24 @@ func (d *disturbance) conclude(ctx context.Context, o *owner) (ending, error) {
 	if err != nil {
 		return e, err
 	}
-	for _, entry := range entries {
-		if size, seen := d.done[entry.task]; seen && entry.word == "START" && entry.offset >= size {
-			d.res.fault("%s started again (attempt %s) after it was completed in the store", entry.task, entry.attempt)
-		}
-	}
-	seen := map[string]bool{}
-	for _, entry := range entries {
-		if entry.word != "START" {
+	d.audit(entries)
+	return e, nil
+}
+
+// audit checks that nothing started again that was completed, and no attempt twice.
+func (d *disturbance) audit(entries []entry) {
+	started := map[string]bool{}
+	for _, e := range entries {
+		if e.word != "START" {
 			continue
 		}
-		if key := entry.task + " " + entry.attempt; seen[key] {
-			d.res.fault("attempt %s of %s started twice", entry.attempt, entry.task)
-		} else {
-			seen[key] = true
+		if size, seen := d.done[e.task]; seen && e.offset >= size {
+			d.res.fault("%s started again (attempt %s) after it was completed in the store", e.task, e.attempt)
 		}
+		key := e.task + " " + e.attempt
+		if started[key] {
+			d.res.fault("attempt %s of %s started twice", e.attempt, e.task)
+		}
+		started[key] = true
 	}
-	return e, nil
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -229,56 +228,4 @@ func locks(git string) (found []string, err error) {
 		return nil, fmt.Errorf("look for lock files: %w", err)
 	}
 	return found, nil
-}
-
-// vanish waits until no process belongs to the site, and returns those that still do when the time is over. It
-// knows them by their environment: the site's own home, which every command of the site inherits, or the mark.
-func vanish(ctx context.Context, s *site, limit time.Duration) ([]string, error) {
-	if runtime.GOOS != "linux" {
-		return nil, nil // there is no /proc to ask
-	}
-	deadline := time.Now().Add(limit)
-	for {
-		left := processes(s.Home)
-		if len(left) == 0 || time.Now().After(deadline) {
-			return left, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// processes describes every living process whose environment has the home.
-func processes(home string) []string {
-	paths, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		return nil
-	}
-	var found []string
-	for _, path := range paths {
-		env, err := os.ReadFile(path)
-		if err != nil {
-			continue // ended meanwhile, or not ours
-		}
-		ours := false
-		mark := ""
-		for kv := range strings.SplitSeq(string(env), "\x00") {
-			ours = ours || kv == "HOME="+home
-			if strings.HasPrefix(kv, "ORC_TASK_MARK=") {
-				mark = " " + kv
-			}
-		}
-		if ours {
-			folder := filepath.Dir(path)
-			argv, err := os.ReadFile(filepath.Join(folder, "cmdline"))
-			if err != nil {
-				continue
-			}
-			found = append(found, filepath.Base(folder)+mark+" "+strings.ReplaceAll(string(argv), "\x00", " "))
-		}
-	}
-	return found
 }

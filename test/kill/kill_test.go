@@ -136,6 +136,41 @@ func TestTwoMergesOfOneTaskAreCounted(t *testing.T) {
 	}
 }
 
+func TestSecondStartIsNoticed(t *testing.T) {
+	l := ledger(filepath.Join(t.TempDir(), "ledger"))
+	text := "START t01 1\nEND t01 1\nSTART t02 1\nSTART t01 2\nSTART t02 1\n"
+	if err := os.WriteFile(string(l), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := l.read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var res result
+	d := disturbance{res: &res, done: map[string]int64{"t01": int64(len("START t01 1\nEND t01 1\n"))}}
+	d.audit(entries)
+	want := []string{"t01 started again (attempt 2) after it was completed in the store", "attempt 1 of t02 started twice"}
+	if diff := cmp.Diff(want, res.faults); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnotherEndIsNoticed(t *testing.T) {
+	ends := func(state, tree string) ending {
+		e := ending{tree: tree}
+		e.status.Run.State = state
+		e.status.Tasks = []rig.Task{{ID: "t00", State: state}}
+		return e
+	}
+	p := plan{tasks: []task{{id: "t00"}}}
+	var same, other result
+	compare(&same, p, ends("completed", "a"), ends("completed", "a"))
+	compare(&other, p, ends("completed", "a"), ends("failed", "b"))
+	if len(same.faults) != 0 || len(other.faults) != 3 {
+		t.Errorf("same end: %q; another end: %q", same.faults, other.faults)
+	}
+}
+
 func TestProcessLeftBehindIsFound(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /proc")
@@ -148,7 +183,7 @@ func TestProcessLeftBehindIsFound(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	found := processes(s.Home)
+	found := processes(s)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
