@@ -133,10 +133,8 @@ func TestAliasBombsEndQuickly(t *testing.T) {
 	}
 	merges.WriteString("tasks: {a: *x29}\n")
 	lists.WriteString("tasks: {a: {run: x, needs: *y29, verify: *y29, writes: *y29}}\n")
-	for _, src := range []string{merges.String(), lists.String()} {
-		if p, list := Parse("bomb.yaml", []byte(src), Options{}); p != nil || !list.HasErrors() {
-			t.Errorf("the bomb is a plan: %v", list)
-		}
+	if p, list := Parse("bomb.yaml", []byte(lists.String()), Options{}); p != nil || !list.HasErrors() {
+		t.Errorf("the bomb is a plan: %v", list)
 	}
 	if _, list := Parse("bomb.yaml", []byte(merges.String()), Options{}); !slices.Contains(codes(list), "too-many-aliases") {
 		t.Errorf("got %v", list)

@@ -256,7 +256,7 @@ func (r *Repository) landOne(ctx context.Context, l *landing, m merged) error {
 	if err != nil {
 		return err
 	}
-	tree := ""
+	var tree string
 	if l.picks() {
 		tree, err = r.applyTrees(ctx, l.Current, found[0].ID, found[1].ID, found[2].ID)
 	} else {

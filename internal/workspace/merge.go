@@ -77,6 +77,13 @@ func (r *Repository) applyTrees(ctx context.Context, ours, oursTree, from, to st
 func (r *Repository) mergeTrees(ctx context.Context, ours, oursTree, theirs string) (string, error) {
 	c := r.plumbing("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
 	c.writes = true
+	attributes, err := r.attributes(ctx, oursTree)
+	if err != nil {
+		return "", err
+	}
+	if attributes != "" {
+		c.dir, c.workTree = attributes, attributes
+	}
 	out, err := r.run(ctx, c)
 	if err != nil {
 		// Exit code 1 stands for a conflict and for some errors too: only a tree on the output tells them apart.
@@ -156,7 +163,9 @@ func (r *Repository) checkCase(ctx context.Context, before, after string) error 
 	if err != nil {
 		return err
 	}
-	return caseCollisions(added, fields(out)).orNil()
+	names := fields(out)
+	r.knowNames(after, names)
+	return caseCollisions(added, names).orNil()
 }
 
 // caseCollisions compares the added paths and all folders above them with all paths of the tree.

@@ -239,3 +239,33 @@ func TestDiffAndChangesAgree(t *testing.T) {
 		t.Errorf("stat is %q", stat.text)
 	}
 }
+
+func TestMergeHonoursAttributesOfTheTree(t *testing.T) {
+	r := workspacetest.New(t, workspacetest.Options{})
+	r.Write("docs/.gitattributes", "CHANGES merge=union\n*.lock binary\n")
+	r.Write("docs/CHANGES", "first\n")
+	r.Write("docs/a.lock", "1\n2\n3\n4\n5\n")
+	r.Git("add", "-A")
+	r.Git("commit", "-q", "-m", "attributes")
+	r.Begin()
+	one, two := r.Spec("one"), r.Spec("two")
+	make1(t, r, one)
+	make1(t, r, two)
+	workspacetest.Write(t, one.Dir, "docs/CHANGES", "first\none\n")
+	workspacetest.Write(t, two.Dir, "docs/CHANGES", "first\ntwo\n")
+	r.Merge("one", r.Seal(one).Commit)
+	m := r.Merge("two", r.Seal(two).Commit)
+	if got := r.Files(m.New)["docs/CHANGES"]; got != "100644 first\none\ntwo\n" {
+		t.Errorf("CHANGES is %q", got)
+	}
+	three, four := r.Spec("three"), r.Spec("four")
+	make1(t, r, three)
+	make1(t, r, four)
+	workspacetest.Write(t, three.Dir, "docs/a.lock", "one\n2\n3\n4\n5\n")
+	workspacetest.Write(t, four.Dir, "docs/a.lock", "1\n2\n3\n4\nfive\n")
+	r.Merge("three", r.Seal(three).Commit)
+	_, err := r.Repo.PlanMerge(t.Context(), workspacetest.RunID, r.Seal(four).Commit, "x")
+	if conflict := (*workspace.ConflictError)(nil); !errors.As(err, &conflict) || conflict.Details[0].Kind != "CONFLICT (binary)" {
+		t.Errorf("PlanMerge = %v", err)
+	}
+}

@@ -185,9 +185,18 @@ func TestSealRunsNothingOfTheAgents(t *testing.T) {
 	r.GitIn(s.Dir, "commit", "-q", "-m", "x")
 	r.GitIn(s.Dir, "branch", "beside")
 	for _, kv := range [][2]string{
-		{"core.fsmonitor", evil}, {"core.hooksPath", r.Data}, {"filter.evil.clean", evil}, {"filter.evil.smudge", evil}, {"diff.evil.textconv", evil},
-		{"merge.evil.driver", evil}, {"core.alternateRefsCommand", evil}, {"uploadpack.packObjectsHook", evil}, {"core.sshCommand", evil}, {"core.editor", evil},
-		{"gpg.program", evil}, {"commit.gpgSign", "true"},
+		{"core.fsmonitor", evil},
+		{"core.hooksPath", r.Data},
+		{"filter.evil.clean", evil},
+		{"filter.evil.smudge", evil},
+		{"diff.evil.textconv", evil},
+		{"merge.evil.driver", evil},
+		{"core.alternateRefsCommand", evil},
+		{"uploadpack.packObjectsHook", evil},
+		{"core.sshCommand", evil},
+		{"core.editor", evil},
+		{"gpg.program", evil},
+		{"commit.gpgSign", "true"},
 	} {
 		r.GitIn(s.Dir, "config", kv[0], kv[1])
 	}

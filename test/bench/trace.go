@@ -15,8 +15,8 @@ import (
 const (
 	traceSlots = 8
 	traceSeed  = 20260101
-	shortest   = 20 * time.Millisecond
-	longest    = 1500 * time.Millisecond
+	shortest   = 60 * time.Millisecond
+	longest    = 4500 * time.Millisecond
 )
 
 // step is one task of a trace.
@@ -47,7 +47,9 @@ func (w *weaver) add(kind string, median time.Duration, needs ...string) string 
 	return name
 }
 
-const ms = time.Millisecond
+// unit is what the medians below are counted in: long enough that starting a command on a busy machine is small
+// beside it, short enough that all traces run twice in under three minutes.
+const unit = 3 * time.Millisecond
 
 // weaves are shapes that recur in published workflows and in CI.
 var weaves = []struct {
@@ -58,61 +60,61 @@ var weaves = []struct {
 	{"mosaic", func(w *weaver) {
 		var projected, fitted, corrected []string
 		for range 60 {
-			projected = append(projected, w.add("project", 120*ms))
+			projected = append(projected, w.add("project", 120*unit))
 		}
 		for i := range 130 {
 			a, b := projected[i%60], projected[(i+1+i/60)%60]
-			fitted = append(fitted, w.add("fit", 60*ms, a, b))
+			fitted = append(fitted, w.add("fit", 60*unit, a, b))
 		}
-		model := w.add("model", 150*ms, w.add("concat", 100*ms, fitted...))
+		model := w.add("model", 150*unit, w.add("concat", 100*unit, fitted...))
 		for _, p := range projected {
-			corrected = append(corrected, w.add("correct", 70*ms, p, model))
+			corrected = append(corrected, w.add("correct", 70*unit, p, model))
 		}
-		w.add("shrink", 100*ms, w.add("add", 300*ms, corrected...))
+		w.add("shrink", 100*unit, w.add("add", 300*unit, corrected...))
 	}},
 	// Lanes are split, worked through in parallel pipelines, merged per lane, then all together.
 	{"pipelines", func(w *weaver) {
 		var lanes []string
 		for range 4 {
-			split := w.add("split", 150*ms)
+			split := w.add("split", 150*unit)
 			var ends []string
 			for range 15 {
 				end := split
 				for _, stage := range []string{"filter", "convert", "encode", "map"} {
-					end = w.add(stage, 110*ms, end)
+					end = w.add(stage, 110*unit, end)
 				}
 				ends = append(ends, end)
 			}
-			lanes = append(lanes, w.add("merge", 200*ms, ends...))
+			lanes = append(lanes, w.add("merge", 200*unit, ends...))
 		}
-		w.add("pileup", 200*ms, w.add("index", 120*ms, lanes...))
+		w.add("pileup", 200*unit, w.add("index", 120*unit, lanes...))
 	}},
 	// Two extractions feed hundreds of short pairs, whose results are gathered twice.
 	{"fan", func(w *weaver) {
 		var seismograms, peaks []string
 		for range 4 {
-			extract := w.add("extract", 500*ms)
+			extract := w.add("extract", 500*unit)
 			for range 40 {
-				s := w.add("synth", 150*ms, extract)
+				s := w.add("synth", 150*unit, extract)
 				seismograms = append(seismograms, s)
-				peaks = append(peaks, w.add("peak", 25*ms, s))
+				peaks = append(peaks, w.add("peak", 25*unit, s))
 			}
 		}
-		w.add("zip", 150*ms, seismograms...)
-		w.add("zip", 150*ms, peaks...)
+		w.add("zip", 150*unit, seismograms...)
+		w.add("zip", 150*unit, peaks...)
 	}},
 	// Blocks of templates and inspirals, each block closed by a gathering step, twice over.
 	{"blocks", func(w *weaver) {
 		for range 6 {
 			var first, second []string
 			for range 12 {
-				first = append(first, w.add("inspiral", 300*ms, w.add("template", 60*ms)))
+				first = append(first, w.add("inspiral", 300*unit, w.add("template", 60*unit)))
 			}
-			gate := w.add("thin", 40*ms, first...)
+			gate := w.add("thin", 40*unit, first...)
 			for range 12 {
-				second = append(second, w.add("again", 250*ms, w.add("trigger", 40*ms, gate)))
+				second = append(second, w.add("again", 250*unit, w.add("trigger", 40*unit, gate)))
 			}
-			w.add("final", 40*ms, second...)
+			w.add("final", 40*unit, second...)
 		}
 	}},
 	// A build of packages that depend on one another at random, each built, then tested; one release at the end.
@@ -125,11 +127,11 @@ var weaves = []struct {
 					needs = append(needs, d)
 				}
 			}
-			b := w.add("build", 90*ms, needs...)
+			b := w.add("build", 90*unit, needs...)
 			built = append(built, b)
-			tested = append(tested, w.add("test", 160*ms, b))
+			tested = append(tested, w.add("test", 160*unit, b))
 		}
-		w.add("release", 100*ms, tested...)
+		w.add("release", 100*unit, tested...)
 	}},
 }
 

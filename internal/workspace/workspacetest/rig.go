@@ -261,7 +261,7 @@ func (r *Rig) Snapshot() map[string]string {
 			if d.IsDir() {
 				return nil
 			}
-			content := ""
+			var content string
 			if st.Mode()&fs.ModeSymlink != 0 {
 				content, err = os.Readlink(path)
 			} else {
