@@ -58,8 +58,8 @@ func (w watched) GetTask(ctx context.Context, run scheduler.RunID, id scheduler.
 func (f *fixture) countLooks() {
 	f.looks = make(chan struct{})
 	open := f.app.OpenStore
-	f.app.OpenStore = func(ctx context.Context, path string) (persistence.Store, error) {
-		st, err := open(ctx, path)
+	f.app.OpenStore = func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error) {
+		st, err := open(ctx, path, o)
 		return watched{st, f.looks}, err
 	}
 }
