@@ -104,6 +104,9 @@ func (l *logReader) read(ctx context.Context) error {
 	if l.open != nil {
 		err = errors.Join(err, l.open.close())
 	}
+	if cause := context.Cause(ctx); cause != nil {
+		return silent(exitCode(cause)) // that is how one leaves a log: nothing went wrong
+	}
 	return err
 }
 
