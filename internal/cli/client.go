@@ -204,7 +204,7 @@ func (w *watch) spawn(ctx context.Context) error {
 	cmd := exec.Command(self, args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.run.Repository, w.app.Environ, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err := w.app.asUser(cmd.Start); err != nil { // it takes our mask for the user's
 		return fmt.Errorf("start the background process: %w", err)
 	}
 	gone := make(chan error, 1)
