@@ -29,7 +29,7 @@ type App struct {
 	Umask   int              // the user's mask for new files
 
 	// OpenStore opens the database at a path and makes it when there is none.
-	OpenStore func(ctx context.Context, path string) (persistence.Store, error)
+	OpenStore func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error)
 	// Resume takes over runs that nobody owns; nil means that this program does.
 	Resume Resumer
 
@@ -60,9 +60,9 @@ func System() *App {
 		Dir:     dir,
 		Now:     time.Now,
 		Umask:   0o022,
-		OpenStore: func(ctx context.Context, path string) (persistence.Store, error) {
+		OpenStore: func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error) {
 			// A nil *SQLiteStore must not become a Store that is not nil.
-			st, err := persistence.OpenSQLite(ctx, path, persistence.Options{Program: "orc " + thisVersion().Version})
+			st, err := persistence.OpenSQLite(ctx, path, o)
 			if err != nil {
 				return nil, err
 			}

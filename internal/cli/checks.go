@@ -94,6 +94,9 @@ func (a *App) checkDataFolder(context.Context) check {
 	if err != nil {
 		return failed(name, err, "")
 	}
+	if repo, err := a.repository(); err == nil && repo != "" && below(repo, data) {
+		return failed(name, fmt.Errorf("%s is inside of the repository", a.tilde(data)), "set XDG_DATA_HOME to a folder outside of it")
+	}
 	st, err := os.Stat(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		parent := existing(data)
@@ -117,6 +120,16 @@ func (a *App) checkDataFolder(context.Context) check {
 		}
 	}
 	return check{Name: name, State: checkOK, Detail: a.tilde(data)}
+}
+
+// below says whether a path lies in a folder, or will.
+func below(folder, path string) bool {
+	at := existing(path)
+	real, err := filepath.EvalSymlinks(at)
+	if err != nil {
+		return false
+	}
+	return real == folder || strings.HasPrefix(real, folder+string(filepath.Separator))
 }
 
 // existing returns the nearest folder above a path that is there.

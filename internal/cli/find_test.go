@@ -15,8 +15,10 @@ import (
 func three(f *fixture) {
 	tasks := func() []*scheduler.Task {
 		return []*scheduler.Task{
-			{ID: "build", Command: "true", Status: scheduler.TaskCompleted}, {ID: "build-all", Command: "true", Status: scheduler.TaskFailed, Error: "exit 1"},
-			{ID: "docs", Command: "true", Status: scheduler.TaskFailed}, {ID: "7fa", Command: "true", Status: scheduler.TaskFailed},
+			{ID: "build", Command: "true", Status: scheduler.TaskCompleted},
+			{ID: "build-all", Command: "true", Status: scheduler.TaskFailed, Error: "exit 1"},
+			{ID: "docs", Command: "true", Status: scheduler.TaskFailed},
+			{ID: "7fa", Command: "true", Status: scheduler.TaskFailed},
 		}
 	}
 	f.seed(seeded{run: persistence.Run{ID: "7f3c", State: scheduler.RunFailed}, tasks: tasks()})

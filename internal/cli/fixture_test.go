@@ -36,6 +36,39 @@ type fixture struct {
 	err  bytes.Buffer
 	repo string
 	seq  int
+
+	looks chan struct{} // one for each time that the program looked at a task
+}
+
+// watched is a store that tells when a task is looked at.
+type watched struct {
+	persistence.Store
+	looks chan struct{}
+}
+
+func (w watched) GetTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) (*scheduler.Task, error) {
+	select {
+	case w.looks <- struct{}{}:
+	default:
+	}
+	return w.Store.GetTask(ctx, run, id)
+}
+
+// countLooks makes waitLooks possible.
+func (f *fixture) countLooks() {
+	f.looks = make(chan struct{})
+	open := f.app.OpenStore
+	f.app.OpenStore = func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error) {
+		st, err := open(ctx, path, o)
+		return watched{st, f.looks}, err
+	}
+}
+
+// waitLooks waits until the program has begun to look n times more.
+func (f *fixture) waitLooks(n int) {
+	for range n {
+		<-f.looks
+	}
 }
 
 func newFixture(t *testing.T) *fixture {

@@ -106,8 +106,10 @@ func (a *App) writeHistory(pictures []*picture, all bool) error {
 	for _, p := range pictures {
 		d := p.runDocument()
 		row := []cell{
-			{text: d.ID, style: pt.bold}, runMark(d.State, d.Interrupted).cell(ascii, pt), plain(d.Name),
-			{text: ago(p.now, d.CreatedAt)}, {text: spanMS(d.DurationMS), right: true},
+			{text: d.ID, style: pt.bold},
+			runMark(d.State, d.Interrupted).cell(ascii, pt), plain(d.Name),
+			{text: ago(p.now, d.CreatedAt)},
+			{text: spanMS(d.DurationMS), right: true},
 		}
 		if all {
 			row = append(row, plain(a.tilde(d.Repository)))

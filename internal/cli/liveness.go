@@ -54,7 +54,12 @@ func (a *App) interrupted(ctx context.Context, st persistence.Store, run persist
 	if err != nil || alive {
 		return false, err
 	}
-	return a.Now().Sub(run.CreatedAt) >= starting, nil
+	// One that never had an owner may be about to get its first.
+	_, err = st.GetLease(ctx, run.ID)
+	if errors.Is(err, persistence.ErrNotFound) {
+		return a.Now().Sub(run.CreatedAt) >= starting, nil
+	}
+	return err == nil, err
 }
 
 // locked says whether another process holds a file locked.

@@ -95,12 +95,17 @@ type logReader struct {
 
 	open   *logFile
 	number int // the attempt that is printed now
+	// printed is the last attempt of which everything was printed: the one after it may be long in coming.
+	printed int
 }
 
 func (l *logReader) read(ctx context.Context) error {
 	err := l.follow(ctx)
 	if l.open != nil {
 		err = errors.Join(err, l.open.close())
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return silent(exitCode(cause)) // that is how one leaves a log: nothing went wrong
 	}
 	return err
 }
@@ -132,8 +137,10 @@ func (l *logReader) follow(ctx context.Context) error {
 			}
 		} else {
 			ended := over || !at.EndedAt.IsZero()
-			if err := l.print(*at, ended || !l.o.follow); err != nil {
-				return err
+			if l.printed != at.Number {
+				if err := l.print(*at, ended || !l.o.follow); err != nil {
+					return err
+				}
 			}
 			if !l.o.follow || ended && l.o.attempt > 0 {
 				return nil
@@ -217,6 +224,9 @@ func (l *logReader) abandoned(ctx context.Context) error {
 
 // print prints what an attempt has written since the last time; final says that no more will come.
 func (l *logReader) print(at persistence.Attempt, final bool) error {
+	if final {
+		l.printed = at.Number
+	}
 	if l.open == nil {
 		f, err := openLog(at.Log)
 		if err != nil {

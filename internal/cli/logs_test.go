@@ -90,6 +90,7 @@ func TestLogsFollowsAcrossARetryUntilTheTaskIsOver(t *testing.T) {
 	f.holdOwner("7f3c")
 	out, in := io.Pipe()
 	f.app.Stdout = in
+	f.countLooks()
 	ended := make(chan int, 1)
 	go func() {
 		code := Main(context.Background(), f.app, []string{"logs", "docs", "-f"})
@@ -112,6 +113,7 @@ func TestLogsFollowsAcrossARetryUntilTheTaskIsOver(t *testing.T) {
 	f.apply("7f3c", persistence.Transition{Attempts: []persistence.Attempt{
 		{Task: "docs", Number: 2, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, StartedAt: noon, EndedAt: noon, Log: logs[1]},
 	}})
+	f.waitLooks(3) // an ended attempt is not printed again while nothing follows it
 	appendTo(t, third, "third\n")
 	f.apply("7f3c", persistence.Transition{Attempts: []persistence.Attempt{
 		{Task: "docs", Number: 3, Phase: scheduler.PhaseWorking, StartedAt: noon, Log: third},

@@ -14,6 +14,7 @@ import (
 type picture struct {
 	run         persistence.Run
 	tasks       []*scheduler.Task
+	byID        map[scheduler.TaskID]*scheduler.Task
 	attempts    map[scheduler.TaskID][]persistence.Attempt // in order
 	alive       bool                                       // somebody owns the run
 	interrupted bool                                       // nobody does, though it should be going on
@@ -27,6 +28,10 @@ func (a *App) load(ctx context.Context, st persistence.Store, run persistence.Ru
 	var err error
 	if p.tasks, err = st.ListTasks(ctx, run.ID); err != nil {
 		return nil, err
+	}
+	p.byID = make(map[scheduler.TaskID]*scheduler.Task, len(p.tasks))
+	for _, t := range p.tasks {
+		p.byID[t.ID] = t
 	}
 	attempts, err := st.ListAttempts(ctx, run.ID, "")
 	if err != nil {
@@ -79,7 +84,7 @@ func (p *picture) last(id scheduler.TaskID) persistence.Attempt {
 	return persistence.Attempt{}
 }
 
-// word is the state of a task for people.
+// mark is how the state of a task is shown.
 func (p *picture) mark(t *scheduler.Task) mark {
 	m := taskMark(t.Status, p.last(t.ID).Phase)
 	if t.Status == scheduler.TaskRunning && !p.alive && m.word == "running" {

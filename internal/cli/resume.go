@@ -200,7 +200,6 @@ func (w *watch) prospect(out io.Writer, action orchestrator.Action, list []orche
 	}
 }
 
-
 // takeover goes on with runs on behalf of commands such as `orc retry`.
 type takeover struct{ app *App }
 

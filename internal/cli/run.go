@@ -203,7 +203,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 	agents := map[string]persistence.Agent{}
 	for _, t := range tasks {
 		if t.Isolation == "" {
-			t.Isolation = scheduler.Isolation(cfg.Isolation)
+			t.Isolation = cfg.Isolation
 		}
 		if t.AgentRole == "" {
 			continue

@@ -191,10 +191,8 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 	var needs []string
 	for _, need := range doc.Task.Needs {
 		word := ""
-		for _, t := range p.tasks {
-			if t.ID == need {
-				word = " (" + p.mark(t).word + ")"
-			}
+		if t := p.byID[need]; t != nil {
+			word = " (" + p.mark(t).word + ")"
 		}
 		needs = append(needs, string(need)+word)
 	}

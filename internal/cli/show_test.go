@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,7 +61,9 @@ func TestHistoryListsRunsOfThisRepositoryNewestFirst(t *testing.T) {
 	g.run.ID = "c0de"
 	f.seed(g)
 	golden(t, "history", f.must(ExitOK, "history"))
-	golden(t, "history-all", strings.ReplaceAll(f.must(ExitOK, "history", "--all", "--limit", "2", "-C", "/"), f.repo, "/repo"))
+	all := strings.ReplaceAll(f.must(ExitOK, "history", "--all", "--limit", "2", "-C", "/"), f.repo, "/repo")
+	// The column is as wide as the path was.
+	golden(t, "history-all", regexp.MustCompile(" {3,}").ReplaceAllString(all, "  "))
 	for args, want := range map[string]string{
 		"--jq .runs[].id":                 "c0de\n7fa0\n7f3c\n",
 		"--jq .runs[].id --limit 1":       "c0de\n",

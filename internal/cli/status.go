@@ -238,11 +238,9 @@ func remark(d taskDocument, p *picture) string {
 // unsettled names what a task still waits for.
 func unsettled(d taskDocument, p *picture) []string {
 	var names []string
-	for _, t := range p.tasks {
-		for _, need := range d.Needs {
-			if t.ID == need && !t.Status.Terminal() {
-				names = append(names, string(need))
-			}
+	for _, need := range d.Needs {
+		if t := p.byID[need]; t != nil && !t.Status.Terminal() {
+			names = append(names, string(need))
 		}
 	}
 	return names

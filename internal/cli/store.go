@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"orchestrator/internal/config"
 	"orchestrator/internal/persistence"
 )
 
@@ -27,7 +28,7 @@ func (a *App) openStore(ctx context.Context) (persistence.Store, error) {
 			Hint: "make " + a.tilde(data) + " writable, or set XDG_DATA_HOME to a folder that is",
 		}
 	}
-	return a.OpenStore(ctx, filepath.Join(data, databaseFile))
+	return a.OpenStore(ctx, filepath.Join(data, databaseFile), a.storeOptions())
 }
 
 // readStore opens the database for a command that only reads: it makes nothing. The store is nil when there is no
@@ -41,7 +42,7 @@ func (a *App) readStore(ctx context.Context) (persistence.Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return a.OpenStore(ctx, path)
+	return a.OpenStore(ctx, path, a.storeOptions())
 }
 
 // withStore runs f with the database open. Without a database f is not called and errNoRuns is returned.
@@ -69,3 +70,17 @@ func (a *App) withRun(ctx context.Context, arg string, f func(persistence.Store,
 
 // closing closes the store after err, keeping both errors.
 func closing(err error, st persistence.Store) error { return errors.Join(err, st.Close()) }
+
+// storeOptions are the database's settings as configured here. A configuration that cannot be read is for the command
+// to complain about; until it does, the built-in settings hold.
+func (a *App) storeOptions() persistence.Options {
+	o := persistence.Options{Program: "orc " + thisVersion().Version}
+	repo, err := a.repository()
+	if err != nil {
+		return o
+	}
+	if cfg, _, err := config.Load(a.configOptions(repo, nil)); err == nil && cfg != nil {
+		o.Durability = cfg.Durability
+	}
+	return o
+}

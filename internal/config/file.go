@@ -120,7 +120,7 @@ func (m *merge) agents(r *document.Reader, f document.Field, layer Layer, path s
 		agent := m.config.Agents[role.Name]
 		fields, _ := r.Fields(role.Value, "agent "+diagnostic.Quote(role.Name))
 		for _, field := range fields {
-			value := ""
+			var value string
 			switch field.Name {
 			case "provider":
 				value, agent.Provider = part.Provider, part.Provider

@@ -155,8 +155,12 @@ func TestWriteReportsABrokenWriterAndUnknownFormats(t *testing.T) {
 
 func TestSortGoesByPlaceAndKeepsFilesTogether(t *testing.T) {
 	l := List{
-		{File: "b", Line: 2, Column: 1}, {File: "a", Line: 1, Column: 1}, {File: "b", Line: 1, Column: 9}, {File: "b", Line: 1, Column: 2, Code: "first"},
-		{File: "b", Line: 1, Column: 2, Code: "second"}, {File: "b"},
+		{File: "b", Line: 2, Column: 1},
+		{File: "a", Line: 1, Column: 1},
+		{File: "b", Line: 1, Column: 9},
+		{File: "b", Line: 1, Column: 2, Code: "first"},
+		{File: "b", Line: 1, Column: 2, Code: "second"},
+		{File: "b"},
 	}
 	l.Sort()
 	var got []string

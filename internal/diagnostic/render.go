@@ -57,7 +57,7 @@ func writeText(w *bufio.Writer, l List, s Style) {
 			return
 		}
 		if i > 0 {
-			w.WriteByte('\n')
+			fmt.Fprintln(w)
 		}
 		draw(w, d, p, s.ASCII)
 	}
@@ -73,7 +73,7 @@ func draw(w *bufio.Writer, d Diagnostic, p colors, ascii bool) {
 	if d.Code != "" {
 		fmt.Fprintf(w, " %s[%s]%s", p.dim, d.Code, p.off)
 	}
-	w.WriteByte('\n')
+	fmt.Fprintln(w)
 
 	number := strconv.Itoa(d.Line)
 	gutter := strings.Repeat(" ", len(number)+2)

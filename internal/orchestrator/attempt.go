@@ -26,7 +26,6 @@ type attempt struct {
 	task  *scheduler.Task
 	brief brief
 	turns []persistence.TaskTurn // to be stored with the next step
-	saved bool
 }
 
 // launch starts the goroutine of an attempt. Called by the loop only.

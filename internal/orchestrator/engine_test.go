@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"orchestrator/internal/event"
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
@@ -345,14 +344,4 @@ func TestLongCommandRuns(t *testing.T) {
 	if res := r.task("a").Result; res == nil || *res != "ran" {
 		t.Errorf("result %v", res)
 	}
-}
-
-// killed answers whether an event of a kind is there.
-func (r *rig) has(kind event.Kind) bool {
-	for _, e := range r.events() {
-		if e.Kind == kind {
-			return true
-		}
-	}
-	return false
 }

@@ -133,8 +133,7 @@ func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
 	case scheduler.RunWaiting:
 		kind = event.RunWaiting
 	case scheduler.RunFailed:
-		d.Error = e.cause()
-		b.t.Error = d.Error
+		b.t.Error = e.cause()
 	}
 	b.t.Events = append(b.t.Events, e.event(kind, "", 0, d))
 	e.log.Info("run settled", "state", string(state))

@@ -104,4 +104,4 @@ func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, st
 
 // trustworthy says whether an exit that nobody watched is the command's own: one that was killed tells nothing
 // about its work.
-func trustworthy(x process.Exit) bool { return x.Signal == "" && !x.Lost }
+func trustworthy(x process.Exit) bool { return x.Signal == "" && !x.Lost && !x.Stopped }

@@ -78,6 +78,16 @@ func OpenSQLite(ctx context.Context, path string, o Options) (_ *SQLiteStore, er
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	op := "open database " + path
+	network, err := networkOf(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	if network != "" {
+		return nil, &Error{
+			Op: op, Err: fmt.Errorf("its folder is on a network file system (%s), where a database cannot be kept safe", network),
+			Hint: "set XDG_DATA_HOME to a folder on a local disk",
+		}
+	}
 	if err := createFile(path); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -30,7 +31,12 @@ func (s *SQLiteStore) read(ctx context.Context, op string, f func(ctx context.Co
 	} else {
 		err = f(ctx, s.readers)
 	}
-	return wrap(op, because(ctx, err), s.path)
+	err = because(ctx, err)
+	var known *Error
+	if err != nil && s.isClosed() && ctx.Err() == nil && code(err) == 0 && !errors.As(err, &known) {
+		return &Error{Op: op, Kind: ErrClosed} // database/sql has no name for its error
+	}
+	return wrap(op, err, s.path)
 }
 
 // snapshot runs queries that all see the same commit.

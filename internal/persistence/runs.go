@@ -3,7 +3,6 @@ package persistence
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ const runColumns = `id, name, repository, state, base, base_ref, branch, plan_pa
 var (
 	insertRun = declare(`INSERT INTO runs (` + runColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	findRun    = declare(`SELECT 1 FROM runs WHERE id = ?`)
 	setState   = declare(`UPDATE runs SET state = ?, error = ?, finished_at = ? WHERE id = ?`)
 	setOptions = declare(`UPDATE runs SET options = ? WHERE id = ?`)
 	deleteRun  = declare(`DELETE FROM runs WHERE id = ?`)
@@ -139,15 +137,6 @@ func (s *SQLiteStore) DeleteRun(ctx context.Context, id scheduler.RunID) error {
 		}
 		return err
 	})
-}
-
-// exists says whether there is such a run.
-func (tx *transaction) exists(run scheduler.RunID) (found bool, err error) {
-	err = tx.rows(findRun, func([]driver.Value) error {
-		found = true
-		return nil
-	}, string(run))
-	return found, err
 }
 
 // Durations implements Runs. Tasks without an agent count under the agent "".

@@ -195,8 +195,9 @@ func TestReadersAndTheWriterDoNotWaitForOneAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer rows.Close()
 			if !rows.Next() {
-				t.Fatal("no row")
+				t.Fatal("no row: ", rows.Err())
 			}
 			for i := range 20 {
 				if err := s.SaveTask(t.Context(), "aa", &scheduler.Task{ID: scheduler.TaskID(fmt.Sprint("t", i))}); err != nil {
@@ -253,7 +254,7 @@ func TestCloseDoesNotWaitForAReaderElsewhere(t *testing.T) {
 	}
 	defer rows.Close()
 	if !rows.Next() {
-		t.Fatal("no row")
+		t.Fatal("no row: ", rows.Err())
 	}
 	if err := s.SaveTask(t.Context(), "aa", &scheduler.Task{ID: "b"}); err != nil {
 		t.Fatal(err)

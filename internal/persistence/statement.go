@@ -123,11 +123,3 @@ func micros(t time.Time) any {
 	}
 	return t.UnixMicro()
 }
-
-// flag is how booleans are stored.
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}

@@ -129,9 +129,9 @@ type Run struct {
 
 // RunOptions are the settings of a run that are not part of its plan's graph. Stored as one JSON object.
 type RunOptions struct {
-	FailFast bool              `json:"fail_fast,omitempty"`
-	Canceled bool              `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
-	Agents   map[string]Agent  `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
+	FailFast bool             `json:"fail_fast,omitempty"`
+	Canceled bool             `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
+	Agents   map[string]Agent `json:"agents,omitempty"`   // roles that the plan's tasks use, resolved at the start
 }
 
 // Agent is a role resolved to a way of running it.

@@ -46,14 +46,6 @@ func enqueue(t *testing.T, s *SQLiteStore, writes ...func(tx *transaction) error
 	return requests
 }
 
-// say is a write that leaves a text at the task.
-func say(text string) func(tx *transaction) error {
-	return func(tx *transaction) error {
-		_, err := tx.exec(updateTask, "running", nil, text, "aa", "a")
-		return err
-	}
-}
-
 func add(id string) func(tx *transaction) error {
 	return func(tx *transaction) error {
 		_, err := tx.exec(insertTask, mustValues(id)...)

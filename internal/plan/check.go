@@ -37,7 +37,7 @@ type draft struct {
 	versions int
 }
 
-// these is how the words of a level are put together for `Unknown`.
+// names returns the names of keys, in their order.
 func names[T any](keys []key[T]) []string {
 	list := make([]string, len(keys))
 	for i, k := range keys {

@@ -63,12 +63,12 @@ func (d *drawing) lanes(ascii bool) {
 		d.list(ascii)
 		return
 	}
-	wide, longest := 0, 0
+	wide, longest, widest := 0, 0, 0
 	for _, r := range rows {
 		wide = max(wide, utf8.RuneCountInString(r.Lanes))
 	}
 	for _, t := range d.tasks {
-		longest = max(longest, len(t.ID))
+		longest, widest = max(longest, len(t.ID)), max(widest, utf8.RuneCountInString(who(t)))
 	}
 	for _, r := range rows {
 		line := r.Lanes
@@ -78,14 +78,18 @@ func (d *drawing) lanes(ascii bool) {
 		if r.Node >= 0 {
 			t := d.tasks[r.Node]
 			line += strings.Repeat(" ", wide-utf8.RuneCountInString(line))
-			who := t.AgentRole
-			if who == "" {
-				who = "run"
-			}
-			line = strings.TrimRight(fmt.Sprintf("%s  %-*s  %s  %s", line, longest, t.ID, who, t.Name), " ")
+			line = strings.TrimRight(fmt.Sprintf("%s  %-*s  %-*s  %s", line, longest, t.ID, widest, who(t), t.Name), " ")
 		}
 		fmt.Fprintln(d, line)
 	}
+}
+
+// who says what does a task: its agent, or "run".
+func who(t *scheduler.Task) string {
+	if t.AgentRole == "" {
+		return "run"
+	}
+	return t.AgentRole
 }
 
 // list writes a graph that is too wide for lanes: level by level, with the needs.

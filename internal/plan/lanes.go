@@ -110,6 +110,7 @@ func (l *lanes) place(i int) {
 	switch {
 	case len(mine) == 0:
 		lane = l.free(0)
+		l.separate(lane)
 	default:
 		lane = mine[0]
 		if len(mine) > 1 {
@@ -125,6 +126,16 @@ func (l *lanes) place(i int) {
 	l.widest = max(l.widest, len(l.slots))
 	for len(l.slots) > 0 && l.slots[len(l.slots)-1] < 0 {
 		l.slots = l.slots[:len(l.slots)-1]
+	}
+}
+
+// separate puts a row between the last task of a lane and one that has nothing to do with it.
+func (l *lanes) separate(lane int) {
+	if len(l.rows) == 0 {
+		return
+	}
+	if above := l.rows[len(l.rows)-1]; above.Node >= 0 && above.Lane == lane {
+		l.rows = append(l.rows, Row{Node: -1, Lane: lane, Lanes: l.picture(-1)})
 	}
 }
 
@@ -168,7 +179,7 @@ func (l *lanes) free(from int) int {
 // freshly marks a lane that is about to be used.
 const freshly = -2
 
-// picture is the row of a task: the marker in its lane, lines in the others.
+// picture is the row of a task: the marker in its lane, lines in the others. Lane -1 is a row without a task.
 func (l *lanes) picture(lane int) string {
 	var b strings.Builder
 	for i := range l.slots {

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"orchestrator/internal/plan/document"
+	"orchestrator/internal/scheduler"
 )
 
 const (
 	overlapChecks = 2_000_000 // pairs of patterns compared
-	overlapPairs  = 100_000   // pairs of tasks found
+	overlapPairs  = 10_000    // pairs of tasks found
 )
 
 // pattern is one alternative of one glob of a task, case folded as some file systems do.
@@ -34,6 +35,7 @@ type overlaps struct {
 	top    folder
 	checks int
 	found  map[[2]int32]bool
+	asked  map[[2]string]bool
 	warn   *warnings
 	done   bool
 }
@@ -41,7 +43,7 @@ type overlaps struct {
 // warnOverlaps is about tasks that will not run in parallel though nothing orders them.
 func (c *checker) warnOverlaps(a *ancestry) {
 	warn := &warnings{c: c, code: "overlap"}
-	o := overlaps{ancestry: a, tasks: c.draft.tasks, found: make(map[[2]int32]bool), warn: warn}
+	o := overlaps{ancestry: a, tasks: c.draft.tasks, found: make(map[[2]int32]bool), asked: make(map[[2]string]bool), warn: warn}
 	for i := range c.draft.tasks {
 		for _, item := range c.draft.tasks[i].writes {
 			alternatives, _ := expand(strings.ToLower(item.Text))
@@ -123,7 +125,7 @@ func (o *overlaps) compare(p pattern, earlier []pattern) {
 			o.done = true
 			return
 		}
-		if after || before {
+		if after || before || !o.overlap(p.item.Text, q.item.Text) {
 			continue
 		}
 		o.found[pair] = true
@@ -136,10 +138,24 @@ func (o *overlaps) compare(p pattern, earlier []pattern) {
 	}
 }
 
-// meet says whether a path can match both patterns, where a pattern also covers what lies below its matches. When in
-// doubt it says yes.
+// overlap asks the scheduler, once for each pair of texts.
+func (o *overlaps) overlap(a, b string) bool {
+	if a == b {
+		return true
+	}
+	pair := [2]string{a, b}
+	yes, known := o.asked[pair]
+	if !known {
+		yes = scheduler.Overlap([]string{a}, []string{b})
+		o.asked[pair] = yes
+	}
+	return yes
+}
+
+// meet says whether a path can match both patterns, where a pattern also covers what lies below its matches. It is a
+// quick look before the scheduler's own rule: when in doubt it says yes.
 func meet(a, b []string) bool {
-	// below[j] is the answer for the rests a[i+1:] and b[j:], here for a[i:].
+	// below[j] is the answer for the rests a[i+1:] and b[j:]; here[j] is the one for a[i:] and b[j:].
 	below, here := make([]bool, len(b)+1), make([]bool, len(b)+1)
 	for j := range below {
 		below[j] = covers(a, b[j:])

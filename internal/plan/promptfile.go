@@ -113,8 +113,8 @@ func (p *promptFiles) openRoot() error {
 	if err != nil {
 		return err
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if target, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = target
 	}
 	top := dir
 	for at := dir; ; at = filepath.Dir(at) {

@@ -12,7 +12,7 @@ var (
 	line   = shape{"type": scalar, "pattern": `^[^\r\n]*\S[^\r\n]*\n*$`}
 	list   = either(filled, shape{"type": "array", "items": filled})
 	// Go's duration syntax, more than nothing.
-	duration = shape{"type": "string", "pattern": `^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`}
+	duration = shape{"type": "string", "pattern": `^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "not": shape{"pattern": `^[^1-9]*$`}}
 )
 
 func constant(n int) shape { return shape{"type": "integer", "const": n} }

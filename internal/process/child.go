@@ -48,8 +48,10 @@ type Exit struct {
 	MaxRSS         int64         // bytes; of the largest process among those
 	// Lost is true when it was neither the command nor Stop or Kill that ended it, but the end of its
 	// owner or supervisor. Without a supervisor to say so, Code and Signal mean nothing.
-	Lost   bool
-	Strays int // processes that the leader left behind and that had to be ended
+	Lost bool
+	// Stopped is true when Stop or Kill was called before it ended: it may have ended because of that.
+	Stopped bool
+	Strays  int // processes that the leader left behind and that had to be ended
 }
 
 // Child is a command that was started.

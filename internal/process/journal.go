@@ -22,6 +22,7 @@ type record struct {
 	MaxRSS  int64     `json:"maxrss"`
 	Strays  int       `json:"strays,omitempty"`
 	Lost    bool      `json:"lost,omitempty"`
+	Stopped bool      `json:"stopped,omitempty"`
 }
 
 // appendRecord writes one line with one write(2), so that a kill leaves it whole or not there.
@@ -30,7 +31,7 @@ func appendRecord(f *os.File, id string, e Exit) error {
 		ID: id, Code: e.Code, Signal: e.Signal,
 		Started: e.Started.UTC(), Ended: e.Ended.UTC(),
 		User: int64(e.User), System: int64(e.System),
-		MaxRSS: e.MaxRSS, Strays: e.Strays, Lost: e.Lost,
+		MaxRSS: e.MaxRSS, Strays: e.Strays, Lost: e.Lost, Stopped: e.Stopped,
 	})
 	if err != nil {
 		return fmt.Errorf("encode exit of %s: %w", id, err)
@@ -79,7 +80,7 @@ func ReadJournal(path string) (map[string]Exit, error) {
 		exits[r.ID] = Exit{
 			Code: r.Code, Signal: r.Signal, Started: r.Started, Ended: r.Ended,
 			User: time.Duration(r.User), System: time.Duration(r.System),
-			MaxRSS: r.MaxRSS, Strays: r.Strays, Lost: r.Lost,
+			MaxRSS: r.MaxRSS, Strays: r.Strays, Lost: r.Lost, Stopped: r.Stopped,
 		}
 	}
 	return exits, nil

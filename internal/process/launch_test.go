@@ -72,8 +72,10 @@ func TestCommandGetsItsEnvironmentDirectoryAndFiles(t *testing.T) {
 
 func TestFilesThatAreNotGivenAreTheNullDevice(t *testing.T) {
 	s := start(t, process.Options{})
-	e := wait(t, launch(t, s, process.Spec{ID: "a", Env: env(t), Argv: []string{"sh", "-c",
-		`read x && exit 1; echo out; echo err >&2; [ /dev/null -ef /proc/self/fd/0 ] && [ /dev/null -ef /proc/self/fd/1 ]`}}))
+	e := wait(t, launch(t, s, process.Spec{ID: "a", Env: env(t), Argv: []string{
+		"sh", "-c",
+		`read x && exit 1; echo out; echo err >&2; [ /dev/null -ef /proc/self/fd/0 ] && [ /dev/null -ef /proc/self/fd/1 ]`,
+	}}))
 	if e.Code != 0 {
 		t.Errorf("exit %+v", e)
 	}

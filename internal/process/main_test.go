@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
@@ -36,11 +37,17 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
+var probed = sync.OnceValue(func() []process.LevelReport {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return process.Probe(ctx)
+})
+
 // levels are those that work where the test runs.
 func levels(t testing.TB) []process.Level {
 	t.Helper()
 	var ok []process.Level
-	for _, r := range process.Probe(testContext(t)) {
+	for _, r := range probed() {
 		if r.Err != nil {
 			t.Logf("%s does not work here: %v", r.Level, r.Err)
 			continue

@@ -152,9 +152,9 @@ func holding(t *testing.T) []process.Level {
 
 func rounds() int {
 	if testing.Short() {
-		return 2
+		return 1
 	}
-	return 6
+	return 4
 }
 
 func TestNothingSurvivesTheOwner(t *testing.T) {

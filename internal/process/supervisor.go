@@ -2,10 +2,8 @@ package process
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,24 +13,6 @@ import (
 	"syscall"
 	"time"
 )
-
-// Options says how to start a supervisor. The zero value works in a program whose main calls Main
-// when its first argument is DefaultArg.
-type Options struct {
-	Executable string   // default: os.Executable
-	Args       []string // hidden arguments that make Executable call Main; default: DefaultArg
-	Level      Level
-	Journal    string   // file that exits are appended to; none when empty
-	Lock       string   // file that the supervisor holds flocked for its whole life; none when empty
-	Mark       string   // every command gets ORC_TASK_MARK=Mark.ID in its environment; none when empty
-	Stderr     *os.File // where the supervisor's own complaints go; default: /dev/null
-}
-
-// DefaultArg is the hidden argument for which a program's main calls Main.
-const DefaultArg = "__supervise"
-
-// MarkVariable is the environment variable by which what a command started is recognised.
-const MarkVariable = "ORC_TASK_MARK"
 
 // Supervisor is the owner's side of a supervisor process. Its methods may be called concurrently.
 type Supervisor struct {
@@ -50,117 +30,6 @@ type Supervisor struct {
 	ids      map[string]struct{}
 	closed   bool
 	err      error // why nothing can be sent any more
-}
-
-// Start starts a supervisor and waits until it can launch. With LevelAuto it tries the levels,
-// firmest first, and takes the first that really starts. A supervisor needs Close.
-func Start(ctx context.Context, o Options) (*Supervisor, error) {
-	if err := o.complete(); err != nil {
-		return nil, fmt.Errorf("start supervisor: %w", err)
-	}
-	levels := []Level{o.Level}
-	if o.Level == LevelAuto {
-		levels = []Level{LevelNamespace, LevelSubreaper, LevelGroup}
-	}
-	var errs []error
-	for _, level := range levels {
-		s, err := start(ctx, o, level)
-		if err == nil {
-			return s, nil
-		}
-		errs = append(errs, fmt.Errorf("start supervisor (%s): %w", level, err))
-		if ctx.Err() != nil || errors.Is(err, ErrHeld) {
-			break // no other level will do better
-		}
-	}
-	return nil, errors.Join(errs...)
-}
-
-func (o *Options) complete() error {
-	if o.Executable == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("find own program: %w", err)
-		}
-		o.Executable = exe
-	}
-	if o.Args == nil {
-		o.Args = []string{DefaultArg}
-	}
-	for _, path := range []*string{&o.Journal, &o.Lock} {
-		if *path == "" {
-			continue
-		}
-		abs, err := filepath.Abs(*path)
-		if err != nil {
-			return err
-		}
-		*path = abs
-	}
-	return nil
-}
-
-func start(ctx context.Context, o Options, level Level) (*Supervisor, error) {
-	attr, err := supervisorAttr(level)
-	if err != nil {
-		return nil, err
-	}
-	conn, theirs, err := socketPair()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(o.Executable, o.Args...)
-	cmd.Dir = "/"         // so that it keeps no file system busy
-	cmd.Env = []string{}  // what it starts could read it
-	cmd.Stderr = o.Stderr // nil stays /dev/null
-	cmd.SysProcAttr = attr
-	cmd.ExtraFiles = []*os.File{theirs}
-	if o.Mark != "" {
-		cmd.Env = []string{MarkVariable + "=" + o.Mark}
-	}
-	err = startUnmasked(cmd)
-	err = errors.Join(err, theirs.Close())
-	if err != nil {
-		if cmd.Process != nil {
-			err = errors.Join(err, cmd.Process.Kill(), cmd.Wait())
-		}
-		return nil, errors.Join(err, conn.Close())
-	}
-	s := &Supervisor{
-		level:    level,
-		cmd:      cmd,
-		conn:     conn,
-		done:     make(chan struct{}),
-		children: make(map[uint64]*Child),
-		launches: make(map[uint64]chan error),
-		ids:      make(map[string]struct{}),
-	}
-	ready := make(chan error, 1)
-	go s.receive(ready)
-	err = s.configure(o)
-	if err == nil || errors.Is(err, ErrSupervisorLost) { // when lost, its refusal says more
-		select {
-		case err = <-ready:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-	}
-	if err != nil {
-		s.kill()
-		<-s.done
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Supervisor) configure(o Options) error {
-	b, err := json.Marshal(config{Level: s.level, Journal: o.Journal, Lock: o.Lock, Mark: o.Mark, PID: s.PID()})
-	if err != nil {
-		return fmt.Errorf("encode configuration: %w", err)
-	}
-	w := newFrame(frameConfig, len(b))
-	w.b = append(w.b, b...)
-	return s.send(w.bytes(), nil)
 }
 
 // Level says how firmly the supervisor holds what it starts.
@@ -318,124 +187,4 @@ func (s *Supervisor) sendError(err error) error {
 		return ErrSupervisorLost
 	}
 	return fmt.Errorf("tell supervisor: %w", err)
-}
-
-// receive is the owner's one reader; it ends with the supervisor.
-func (s *Supervisor) receive(ready chan<- error) {
-	var in inbox
-	var fault error
-	for fault == nil {
-		n, err := s.conn.Read(in.room())
-		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
-				fault = err
-			}
-			break
-		}
-		in.took(n)
-		for fault == nil {
-			kind, body, ok, err := in.next()
-			if err != nil {
-				fault = err
-			}
-			if !ok {
-				break
-			}
-			fault = s.handle(kind, body, ready)
-		}
-	}
-	if fault != nil {
-		s.kill()
-	}
-	s.finish(fault, ready)
-}
-
-func (s *Supervisor) handle(kind byte, body []byte, ready chan<- error) error {
-	switch kind {
-	case frameReady:
-		ready <- nil
-	case frameRefused:
-		ready <- refusal(body)
-	case frameStarted:
-		r := &reader{b: body}
-		seq, pid := r.uint(), r.int()
-		s.answer(seq, func(c *Child) error { c.local = int(pid); return nil })
-		return r.err()
-	case frameFailed:
-		r := &reader{b: body}
-		seq, errno, op, path := r.uint(), r.uint(), r.str(), r.str()
-		s.answer(seq, func(c *Child) error {
-			return &LaunchError{ID: c.id, Op: op, Path: path, Err: syscall.Errno(errno)}
-		})
-		return r.err()
-	case frameExit:
-		seq, e, err := parseExit(body)
-		if err != nil {
-			return err
-		}
-		s.mu.Lock()
-		c := s.children[seq]
-		if c != nil {
-			delete(s.children, seq)
-			delete(s.ids, c.id)
-		}
-		s.mu.Unlock()
-		if c != nil {
-			c.exit = e
-			close(c.ended)
-		}
-	default:
-		return errFrame
-	}
-	return nil
-}
-
-func (s *Supervisor) answer(seq uint64, result func(*Child) error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, waiting := s.children[seq], s.launches[seq]
-	if c == nil || waiting == nil {
-		return
-	}
-	delete(s.launches, seq)
-	err := result(c)
-	if err != nil {
-		delete(s.children, seq)
-		delete(s.ids, c.id)
-	}
-	waiting <- err
-}
-
-// finish reaps the supervisor and tells everybody who still waits.
-func (s *Supervisor) finish(fault error, ready chan<- error) {
-	werr := s.cmd.Wait()
-	s.mu.Lock()
-	cause := ErrSupervisorLost
-	switch {
-	case s.closed && werr == nil:
-		cause = ErrClosed
-	case fault != nil:
-		cause = fmt.Errorf("%w: %w", ErrSupervisorLost, fault)
-	case werr != nil:
-		cause = fmt.Errorf("%w: %w", ErrSupervisorLost, werr)
-	}
-	s.err = cause
-	launches, children := s.launches, s.children
-	s.launches, s.children, s.ids = nil, nil, nil
-	s.mu.Unlock()
-	select {
-	case ready <- cause:
-	default:
-	}
-	for _, waiting := range launches {
-		waiting <- cause
-	}
-	now := time.Now()
-	for _, c := range children {
-		c.exit = Exit{Code: -1, Started: c.started, Ended: now, Lost: true}
-		c.err = fmt.Errorf("wait for %s: %w", c.id, cause)
-		close(c.ended)
-	}
-	_ = s.conn.Close() // nothing can be lost: the other end is gone
-	close(s.done)
 }

@@ -159,7 +159,7 @@ func TestStopLetsTheTreeEndInPeace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Signal != "SIGTERM" || e.Strays != 0 || e.Lost {
+		if e.Signal != "SIGTERM" || e.Strays != 0 || e.Lost || !e.Stopped {
 			t.Errorf("exit %+v", e)
 		}
 		if got := c.output(t); !strings.Contains(got, "saved") {
@@ -234,5 +234,21 @@ func TestCommandsStartWithDefaultSignals(t *testing.T) {
 		if err != nil || string(out) != want {
 			t.Errorf("%s: %q, %v", level, out, err)
 		}
+	}
+}
+
+func TestJournalTellsAnAskedEndFromTheCommandsOwn(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "exits")
+	s := start(t, process.Options{Mark: mark(t), Journal: journal})
+	asked := sh(t, "asked", `trap "exit 0" TERM; echo up; while :; do sleep 0.02; done`)
+	child := launch(t, s, asked.spec)
+	eventually(t, "it listens", func() bool { return strings.Contains(asked.output(t), "up") })
+	if _, err := child.Stop(testContext(t), patience); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, launch(t, s, sh(t, "own", "exit 0").spec))
+	exits, err := process.ReadJournal(journal)
+	if err != nil || !exits["asked"].Stopped || exits["own"].Stopped {
+		t.Errorf("journal %+v, %v", exits, err)
 	}
 }

@@ -40,7 +40,7 @@ func TestEverythingHoldsForAnOrdinaryUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(place, 0o755), copyFile(program, exe), os.Mkdir(home, 0o700), os.Chown(home, nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-test.short", "-test.v", "-test.timeout=5m")
+	cmd := exec.Command(program, "-test.short", "-test.v", "-test.timeout=8m")
 	cmd.Dir = home
 	cmd.Env = env(t, "HOME="+home, "TMPDIR="+home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}

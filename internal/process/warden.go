@@ -279,6 +279,7 @@ func (w *warden) report(c *command) error {
 			delete(w.remembered, pid)
 		}
 	}
+	c.exit.Stopped = c.asked
 	if w.journal != nil {
 		if err := appendRecord(w.journal, c.id, c.exit); err != nil {
 			fmt.Fprintln(os.Stderr, "supervise:", err)

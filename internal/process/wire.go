@@ -172,11 +172,14 @@ func exitFrame(seq uint64, e Exit, signal syscall.Signal) []byte {
 	w.int(int64(e.System))
 	w.int(e.MaxRSS)
 	w.uint(uint64(e.Strays))
-	lost := uint64(0)
+	flags := uint64(0)
 	if e.Lost {
-		lost = 1
+		flags |= exitLost
 	}
-	w.uint(lost)
+	if e.Stopped {
+		flags |= exitStopped
+	}
+	w.uint(flags)
 	return w.bytes()
 }
 
@@ -192,10 +195,17 @@ func parseExit(body []byte) (uint64, Exit, error) {
 		System:  time.Duration(r.int()),
 		MaxRSS:  r.int(),
 		Strays:  int(r.uint()),
-		Lost:    r.uint() == 1,
 	}
+	flags := r.uint()
+	e.Lost, e.Stopped = flags&exitLost != 0, flags&exitStopped != 0
 	return seq, e, r.err()
 }
+
+// What an exit frame's flags say.
+const (
+	exitLost = 1 << iota
+	exitStopped
+)
 
 // inbox puts frames together out of what a stream socket delivers.
 type inbox struct {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func Tail(path string, from, limit int64) (string, error) {
 	}
 	b := make([]byte, size-start)
 	n, err := f.ReadAt(b, start)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read the end of the log: %w", err)
 	}
 	b = b[:n]

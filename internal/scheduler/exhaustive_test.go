@@ -32,8 +32,10 @@ type failer interface {
 }
 
 func newReplay(t failer, tasks []*Task, o Options) *replay {
-	r := &replay{t: t, byID: map[TaskID]*Task{}, options: o, progress: map[TaskID]Progress{},
-		attempts: map[TaskID]int{}, held: map[TaskID]bool{}, stopping: map[TaskID]bool{}, settled: map[TaskID]bool{}}
+	r := &replay{
+		t: t, byID: map[TaskID]*Task{}, options: o, progress: map[TaskID]Progress{},
+		attempts: map[TaskID]int{}, held: map[TaskID]bool{}, stopping: map[TaskID]bool{}, settled: map[TaskID]bool{},
+	}
 	for _, task := range tasks {
 		c := *task
 		if c.Status == "" {

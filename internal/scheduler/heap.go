@@ -23,7 +23,6 @@ type heap struct {
 
 func (h *heap) len() int           { return len(h.items) }
 func (h *heap) top() int32         { return h.items[0] }
-func (h *heap) has(x int32) bool   { return h.order.at[x] >= 0 }
 func (h *heap) set(i int, x int32) { h.items[i], h.order.at[x] = x, int32(i) }
 
 func (h *heap) push(x int32) {

@@ -93,8 +93,10 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 					}
 				}
 			case len(running) > 0:
-				do(AttemptEnded{Task: rapid.SampledFrom(running).Draw(rt, "which"), Outcome: drawOutcome(rt), Error: "boom",
-					Final: rapid.IntRange(0, 5).Draw(rt, "final") == 0})
+				do(AttemptEnded{
+					Task: rapid.SampledFrom(running).Draw(rt, "which"), Outcome: drawOutcome(rt), Error: "boom",
+					Final: rapid.IntRange(0, 5).Draw(rt, "final") == 0,
+				})
 			}
 		}
 		do(Unpause{})
@@ -122,8 +124,10 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 }
 
 func drawOutcome(t *rapid.T) Outcome {
-	return rapid.SampledFrom([]Outcome{OutcomeSucceeded, OutcomeSucceeded, OutcomeSucceeded, OutcomeFailed, OutcomeFailed,
-		OutcomeInterrupted, OutcomeCanceled, OutcomeConflict}).Draw(t, "outcome")
+	return rapid.SampledFrom([]Outcome{
+		OutcomeSucceeded, OutcomeSucceeded, OutcomeSucceeded, OutcomeFailed, OutcomeFailed,
+		OutcomeInterrupted, OutcomeCanceled, OutcomeConflict,
+	}).Draw(t, "outcome")
 }
 
 // checkRules looks at what is true between any two steps.

@@ -62,7 +62,7 @@ func TestReadyTasksObeyTheFiles(t *testing.T) {
 			}
 			slots := rapid.SampledFrom([]int{1, 2, n}).Draw(t, "slots")
 			var startedNow []int32
-			full := false
+			var full bool
 			r.refill()
 			for {
 				if full = len(startedNow) == slots; full {

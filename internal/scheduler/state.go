@@ -117,8 +117,10 @@ func NewState(tasks []*Task, progress map[TaskID]Progress, o Options) (*State, e
 
 func (s *State) restore(i int32, t *Task, p Progress) error {
 	n := &s.nodes[i]
-	*n = node{id: t.ID, agent: t.AgentRole, mode: t.FailureMode, allowed: max(t.Attempts, 1),
-		started: p.Started, spent: p.Spent, result: t.Result, err: t.Error, root: -1}
+	*n = node{
+		id: t.ID, agent: t.AgentRole, mode: t.FailureMode, allowed: max(t.Attempts, 1),
+		started: p.Started, spent: p.Spent, result: t.Result, err: t.Error, root: -1,
+	}
 	switch t.Status {
 	case "", TaskPending:
 		n.place = pending

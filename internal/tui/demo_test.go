@@ -41,7 +41,8 @@ func playDemo() int {
 	source := &demo{steps: []event.Event{
 		begun(), started("schema", 1), completed("schema"), started("oauth-client", 1), started("docs", 1),
 		failed("docs"), skipped("publish-docs", "docs"), completed("oauth-client"), started("handlers", 1), started("e2e", 1),
-		conflict, completed("e2e"), {Kind: event.RunWaiting},
+		conflict, completed("e2e"),
+		{Kind: event.RunWaiting},
 	}}
 	n := 0
 	result, err := Run(context.Background(), Options{

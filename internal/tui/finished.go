@@ -103,7 +103,8 @@ func (m *model) line(t *view.Task, skipped []string) string {
 	if t.Ran() {
 		clock = view.Duration(t.Duration)
 	}
-	text, style := "", m.style.plain
+	var text string
+	style := m.style.plain
 	switch word {
 	case view.Done:
 		text = m.work(t)

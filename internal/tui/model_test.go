@@ -115,7 +115,7 @@ func TestWhatWasKnownBeforeDoesNotEndTheView(t *testing.T) {
 func TestASourceThatEndsWhileTheRunGoesOnIsLeft(t *testing.T) {
 	m := modelOf(Options{}, 80, 24, begun())
 	gone := errors.New("owner gone")
-	if _, cmd := m.Update(batch{err: gone}); !quits(cmd) || !m.result.Left || m.err != gone {
+	if _, cmd := m.Update(batch{err: gone}); !quits(cmd) || !m.result.Left || !errors.Is(m.err, gone) {
 		t.Errorf("%+v %v", m.result, m.err)
 	}
 }

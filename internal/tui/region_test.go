@@ -77,7 +77,8 @@ func busy() []event.Event {
 	return []event.Event{
 		begun(), started("schema", 1), completed("schema"), started("docs", 1), failed("docs"), skipped("publish-docs", "docs"),
 		started("oauth-client", 2), started("handlers", 1), conflict("handlers", "internal/http/router.go", "go.mod", "go.sum"),
-		started("e2e", 1), {Time: at(9, 0), Kind: event.TaskPhase, Task: "e2e", Detail: event.Detail{Phase: "verifying"}},
+		started("e2e", 1),
+		{Time: at(9, 0), Kind: event.TaskPhase, Task: "e2e", Detail: event.Detail{Phase: "verifying"}},
 	}
 }
 

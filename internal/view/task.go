@@ -110,6 +110,7 @@ func (t *Task) change(e event.Event) {
 	case event.TaskStarted:
 		t.Phase, t.StartedAt, t.EndedAt, t.WaitsFrom = scheduler.PhasePreparing, e.Time, time.Time{}, time.Time{}
 		t.Reason, t.Paths, t.Allowed = "", nil, false
+		t.Files, t.Additions, t.Deletions = 0, 0, 0 // what this attempt saves is counted anew
 		setText((*string)(&t.Phase), e.Phase)
 	case event.TaskPhase:
 		t.Phase, t.Reason, t.WaitsFrom = scheduler.Phase(SanitizeLine(e.Phase)), SanitizeLine(e.Reason), time.Time{}

@@ -69,6 +69,8 @@ type ConflictError struct {
 	Paths   []string         // files concerned, sorted
 	Details []ConflictDetail // what is the matter, in git's order
 	Tree    string           // the merge as far as it went, with markers in the files; empty = none
+
+	stages []string // what an index would hold: "mode id stage TAB path"
 }
 
 // ConflictDetail is one thing that is the matter.

@@ -136,7 +136,7 @@ func (r *Repository) checkSaved(ctx context.Context, s Spec, entries []entry, fo
 	}
 	tmp := s.Index + ".check"
 	defer func() { _ = removeFile(tmp, tmp+".lock") }()
-	if err := copyFile(tmp, s.Index); err != nil {
+	if err := copyIndex(tmp, s.Index); err != nil {
 		return &Error{Op: op, Err: err}
 	}
 	before, err := r.writeTree(ctx, s.Dir, tmp)

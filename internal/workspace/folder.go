@@ -129,13 +129,18 @@ func unlock(parent *os.Root, name string) error {
 	return nil
 }
 
-// copyFile copies a regular file of ours to a path that does not exist, or replaces what is there at once.
-func copyFile(to, from string) error {
+// copyIndex copies an index to a path that does not exist, or replaces what is there at once. The copy keeps the time:
+// git tells by it which files may have changed in the very moment in which the index was written.
+func copyIndex(to, from string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	st, err := in.Stat()
+	if err != nil {
+		return err
+	}
 	tmp := to + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -146,6 +151,9 @@ func copyFile(to, from string) error {
 	}
 	_, err = io.Copy(out, in)
 	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	if err := os.Chtimes(tmp, st.ModTime(), st.ModTime()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, to)

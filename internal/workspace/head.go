@@ -134,10 +134,11 @@ func (a *agentGit) readRefs(own, common *os.Root) {
 			}
 		}
 	}
+	var skip error // nil: go on with the next
 	for _, top := range []string{"refs/heads", "refs/tags", "refs/stash"} {
 		err := fs.WalkDir(common.FS(), top, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
-				return nil // unreadable ones are no refs
+				return skip // unreadable ones are no refs
 			}
 			if b, err := readOrdinary(common, path, refCap); err == nil {
 				if id := strings.TrimSpace(string(b)); checkID(id) == nil {

@@ -55,10 +55,35 @@ func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (M
 	return Merge{Old: into, New: id, Tree: tree}, nil
 }
 
+// applyTrees brings the difference between two trees into a commit and gives the tree. *ConflictError when it does not
+// fit. Commits that are made for the purpose tell git where the difference starts.
+func (r *Repository) applyTrees(ctx context.Context, ours, oursTree, from, to string) (string, error) {
+	start, err := r.commit(ctx, from, "start")
+	if err != nil {
+		return "", err
+	}
+	left, err := r.commit(ctx, oursTree, ours, start)
+	if err != nil {
+		return "", err
+	}
+	right, err := r.commit(ctx, to, "end", start)
+	if err != nil {
+		return "", err
+	}
+	return r.mergeTrees(ctx, left, oursTree, right)
+}
+
 // mergeTrees merges commit theirs into commit ours and gives the tree. *ConflictError when they do not fit.
 func (r *Repository) mergeTrees(ctx context.Context, ours, oursTree, theirs string) (string, error) {
 	c := r.plumbing("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
 	c.writes = true
+	attributes, err := r.attributes(ctx, oursTree)
+	if err != nil {
+		return "", err
+	}
+	if attributes != "" {
+		c.dir, c.workTree = attributes, attributes
+	}
 	out, err := r.run(ctx, c)
 	if err != nil {
 		// Exit code 1 stands for a conflict and for some errors too: only a tree on the output tells them apart.
@@ -76,10 +101,11 @@ func (r *Repository) mergeTrees(ctx context.Context, ours, oursTree, theirs stri
 	if string(tree) == oursTree {
 		return oursTree, nil
 	}
-	if err := r.checkCase(ctx, oursTree, string(tree)); err != nil {
-		return "", err
+	err = r.checkCase(ctx, oursTree, string(tree))
+	if conflict := (*ConflictError)(nil); errors.As(err, &conflict) {
+		conflict.Tree = string(tree) // the merge as such went through
 	}
-	return string(tree), nil
+	return string(tree), err
 }
 
 // parseConflict reads what merge-tree -z says about a conflict: the tree, then "mode id stage TAB path" for each stage
@@ -99,6 +125,7 @@ func parseConflict(out []byte) (*ConflictError, error) {
 		if !ok {
 			return nil, fmt.Errorf("unknown record %q", f[i])
 		}
+		e.stages = append(e.stages, f[i])
 		e.Paths = append(e.Paths, path)
 	}
 	for i++; i < len(f); {
@@ -136,7 +163,9 @@ func (r *Repository) checkCase(ctx context.Context, before, after string) error 
 	if err != nil {
 		return err
 	}
-	return caseCollisions(added, fields(out)).orNil()
+	names := fields(out)
+	r.knowNames(after, names)
+	return caseCollisions(added, names).orNil()
 }
 
 // caseCollisions compares the added paths and all folders above them with all paths of the tree.
@@ -222,6 +251,7 @@ type merged struct {
 	Tip    string // what was merged
 	Task   string
 	Number int
+	Said   string // its message
 }
 
 // merges lists the merge commits of a run, oldest first.
@@ -236,14 +266,14 @@ func (r *Repository) merges(ctx context.Context, run string) ([]merged, error) {
 	}
 	trailer := func(key string) string { return "%(trailers:key=" + key + ",valueonly,separator=%x1f)" }
 	out, err := r.run(ctx, r.plumbing("log", "-z", "--first-parent", "--reverse", "--no-show-signature", "--no-notes",
-		"--format=%H%x1e%P%x1e"+trailer("Orc-Run")+"%x1e"+trailer("Orc-Task")+"%x1e"+trailer("Orc-Attempt"), head, "^"+base, "--"))
+		"--format=%H%x1e%P%x1e"+trailer("Orc-Run")+"%x1e"+trailer("Orc-Task")+"%x1e"+trailer("Orc-Attempt")+"%x1e%B", head, "^"+base, "--"))
 	if err != nil {
 		return nil, err
 	}
 	var list []merged
 	for _, rec := range fields(out) {
-		f := strings.Split(strings.TrimSuffix(rec, "\n"), "\x1e")
-		if len(f) != 5 || strings.TrimSpace(f[2]) != run {
+		f := strings.SplitN(rec, "\x1e", 6)
+		if len(f) != 6 || strings.TrimSpace(f[2]) != run {
 			continue
 		}
 		parents := strings.Fields(f[1])
@@ -252,7 +282,7 @@ func (r *Repository) merges(ctx context.Context, run string) ([]merged, error) {
 			continue
 		}
 		list = append(list, merged{
-			Commit: f[0], Parent: parents[0], Tip: parents[1], Task: strings.TrimSpace(f[3]), Number: n,
+			Commit: f[0], Parent: parents[0], Tip: parents[1], Task: strings.TrimSpace(f[3]), Number: n, Said: f[5],
 		})
 	}
 	return list, nil

@@ -182,14 +182,15 @@ func (r *Repository) embedded(ctx context.Context, root *os.Root, dir, index, to
 		return nil, err
 	}
 	c := r.inWorkspace(dir, index, "check-ignore", "-z", "--stdin", "--no-index")
-	c.stdin = strings.NewReader(strings.Join(files, "\x00") + "\x00")
+	c.env = []string{"GIT_LITERAL_PATHSPECS=0"} // it knows no other; the dot keeps a leading colon from meaning anything
+	c.stdin = strings.NewReader("./" + strings.Join(files, "\x00./") + "\x00")
 	out, err := r.run(ctx, c)
 	if err != nil && exitCode(err) != 1 {
 		return nil, err
 	}
 	ignored := map[string]bool{}
 	for _, p := range fields(out) {
-		ignored[p] = true
+		ignored[strings.TrimPrefix(p, "./")] = true
 	}
 	return slices.DeleteFunc(files, func(p string) bool { return ignored[p] }), nil
 }

@@ -40,6 +40,10 @@ type Repository struct {
 	identityOnce sync.Once
 	identity     []string
 	identityErr  error
+
+	attributesMu   sync.Mutex
+	attributesTree string // the tree that attributesDir was made for
+	attributesDir  string
 }
 
 // Open finds the repository that dir lies in. The errors are ErrGitMissing, ErrGitTooOld, ErrNotRepository, ErrUnsafe

@@ -79,7 +79,7 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec) (Saved, er
 	if err := removeFile(working, working+".lock", working+".new"); err != nil {
 		return Saved{}, err
 	}
-	if err := copyFile(working, s.Index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := copyIndex(working, s.Index); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Saved{}, err
 	}
 	agent, err := r.readAgentGit(s.Dir)
@@ -228,7 +228,7 @@ func (r *Repository) saveFiles(ctx context.Context, s Spec, index string, agent 
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if fresh || from != s.Base {
 		// Entries that are the same keep what is known of their files.
-		if _, err := r.run(ctx, r.inWorkspace(s.Dir, index, "read-tree", "-m", "--no-recurse-submodules", from)); err != nil {
+		if _, err := r.run(ctx, r.inWorkspace(s.Dir, index, "read-tree", "-m", "-i", "--no-recurse-submodules", from)); err != nil {
 			return "", nil, err
 		}
 	}

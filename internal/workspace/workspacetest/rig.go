@@ -113,6 +113,41 @@ func (r *Rig) Open() {
 	r.Repo = repo
 }
 
+// crash ends an operation in the middle.
+type crash struct{}
+
+// Crash runs an operation on the repository as a new process would and cuts it off right after its nth git command.
+// nil means that it came to its end before that; an operation that was cut off gives an error.
+func (r *Rig) Crash(n int, operation func(*workspace.Repository) error) (err error) {
+	r.T.Helper()
+	count := 0
+	repo, err := workspace.Open(context.Background(), r.Root, workspace.Options{
+		Data: r.Data, Environ: r.Environ, Observe: func(workspace.Command) {
+			if count++; count == n+openCommands {
+				panic(crash{})
+			}
+		},
+	})
+	if err != nil {
+		r.T.Fatal(err)
+	}
+	defer func() {
+		if cut := recover(); cut != nil {
+			if _, ours := cut.(crash); !ours {
+				panic(cut)
+			}
+			err = fmt.Errorf("cut off after command %d", n)
+		}
+	}()
+	if err := operation(repo); err != nil {
+		r.T.Fatal(err)
+	}
+	return nil
+}
+
+// openCommands is how many git commands opening a repository takes.
+const openCommands = 3
+
 // Git runs git in the user's checkout.
 func (r *Rig) Git(args ...string) string {
 	r.T.Helper()
@@ -226,7 +261,7 @@ func (r *Rig) Snapshot() map[string]string {
 			if d.IsDir() {
 				return nil
 			}
-			content := ""
+			var content string
 			if st.Mode()&fs.ModeSymlink != 0 {
 				content, err = os.Readlink(path)
 			} else {

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"orc": main})
+}
+
+// The scripts are the specification of the command line, and the examples of the manual.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":      exits,
+			"repository": repository,
+		},
+	})
+}
+
+// setup gives each script a world of its own. The home folder with the data lies outside of $WORK, which a script may
+// make a repository: the program refuses to keep its data in one.
+func setup(env *testscript.Env) error {
+	home, err := os.MkdirTemp("", "orc-home-")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() {
+		if err := os.RemoveAll(home); err != nil {
+			panic(err)
+		}
+	})
+	orc, err := exec.LookPath("orc")
+	if err != nil {
+		return err
+	}
+	env.Setenv("ORC", orc)
+	env.Setenv("HOME", home)
+	env.Setenv("DATA", filepath.Join(home, ".local", "share", "orc"))
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	for _, who := range []string{"AUTHOR", "COMMITTER"} {
+		env.Setenv("GIT_"+who+"_NAME", "Ann")
+		env.Setenv("GIT_"+who+"_EMAIL", "ann@example.com")
+	}
+	return nil
+}
+
+// exits runs a program and compares its exit code: `exits CODE PROGRAM [ARG…]`.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// repository makes the working directory a git repository with one commit of all its files.
+func repository(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: repository")
+	}
+	for _, c := range [][]string{{"init", "-q", "-b", "main"}, {"add", "-A"}, {"commit", "-q", "--allow-empty", "-m", "start"}} {
+		ts.Check(ts.Exec("git", c...))
+	}
+}
