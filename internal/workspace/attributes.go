@@ -48,16 +48,13 @@ func (r *Repository) attributes(ctx context.Context, tree string) (string, error
 	return dir, nil
 }
 
-// knowNames spares a later look when a tree turns out to have no such file.
-func (r *Repository) knowNames(tree string, names []string) {
-	for _, n := range names {
-		if path.Base(n) == attributesFile {
-			return
-		}
-	}
+// sameAttributes spares a later look: a tree is known to have the same files as another one.
+func (r *Repository) sameAttributes(known, tree string) {
 	r.attributesMu.Lock()
 	defer r.attributesMu.Unlock()
-	r.attributesTree, r.attributesDir = tree, ""
+	if r.attributesTree == known {
+		r.attributesTree = tree
+	}
 }
 
 // writeAttributes makes the folder unless it is there. Its name says what is in it.

@@ -189,18 +189,6 @@ func (r *Repository) Submodules(ctx context.Context, commit string) (bool, error
 // bisection that will come back to it is going on there.
 func (r *Repository) CheckedOut(ctx context.Context, branch string) (path string, found bool, err error) {
 	ref := "refs/heads/" + branch
-	out, err := r.run(ctx, r.plumbing("worktree", "list", "--porcelain", "-z"))
-	if err != nil {
-		return "", false, &Error{Op: "list the worktrees", Err: err}
-	}
-	current := ""
-	for _, f := range fields(out) {
-		if p, ok := strings.CutPrefix(f, "worktree "); ok {
-			current = p
-		} else if f == "branch "+ref {
-			return current, true, nil
-		}
-	}
 	dirs := []string{r.common}
 	linked, err := os.ReadDir(filepath.Join(r.common, "worktrees"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -210,6 +198,23 @@ func (r *Repository) CheckedOut(ctx context.Context, branch string) (path string
 		dirs = append(dirs, filepath.Join(r.common, "worktrees", e.Name()))
 	}
 	for _, dir := range dirs {
+		b, err := readLimited(filepath.Join(dir, "HEAD"), 1<<16)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", false, &Error{Op: "list the worktrees", Err: err}
+		}
+		said := strings.TrimSpace(string(b))
+		if said == "ref: refs/heads/.invalid" { // HEAD is not kept in a file
+			return r.listedCheckout(ctx, ref)
+		}
+		if said == "ref: "+ref {
+			bare, err := r.bareAt(ctx, dir)
+			if err != nil {
+				return "", false, err
+			}
+			if !bare {
+				return r.checkoutOf(dir), true, nil
+			}
+		}
 		for _, name := range []string{"rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START", "rebase-merge/update-refs"} {
 			b, err := readLimited(filepath.Join(dir, name), 1<<20)
 			if errors.Is(err, os.ErrNotExist) {
@@ -220,7 +225,7 @@ func (r *Repository) CheckedOut(ctx context.Context, branch string) (path string
 			}
 			for l := range strings.Lines(string(b)) {
 				if l = strings.TrimSpace(l); l == ref || name == "BISECT_START" && l == branch {
-					return checkoutOf(dir), true, nil
+					return r.checkoutOf(dir), true, nil
 				}
 			}
 		}
@@ -228,8 +233,39 @@ func (r *Repository) CheckedOut(ctx context.Context, branch string) (path string
 	return "", false, nil
 }
 
+// bareAt says whether a git folder has a HEAD but no checkout: that of a bare repository with linked worktrees.
+func (r *Repository) bareAt(ctx context.Context, gitDir string) (bool, error) {
+	if gitDir != r.common || r.gitDir == r.common {
+		return false, nil
+	}
+	out, err := r.run(ctx, r.plumbing("rev-parse", "--is-bare-repository"))
+	if err != nil {
+		return false, &Error{Op: "look at the repository", Err: err}
+	}
+	return line(out) == "true", nil
+}
+
+// listedCheckout asks git where a branch is checked out, for repositories that keep their refs in tables.
+func (r *Repository) listedCheckout(ctx context.Context, ref string) (path string, found bool, err error) {
+	out, err := r.run(ctx, r.plumbing("worktree", "list", "--porcelain", "-z"))
+	if err != nil {
+		return "", false, &Error{Op: "list the worktrees", Err: err}
+	}
+	for _, f := range fields(out) {
+		if p, ok := strings.CutPrefix(f, "worktree "); ok {
+			path = p
+		} else if f == "branch "+ref {
+			return path, true, nil
+		}
+	}
+	return "", false, nil
+}
+
 // checkoutOf is the folder of the checkout that a git folder belongs to.
-func checkoutOf(gitDir string) string {
+func (r *Repository) checkoutOf(gitDir string) string {
+	if gitDir == r.gitDir {
+		return r.root
+	}
 	b, err := readLimited(filepath.Join(gitDir, "gitdir"), 1<<16)
 	if err != nil {
 		return filepath.Dir(gitDir) // the main one

@@ -55,7 +55,7 @@ func (r *Repository) Fill(ctx context.Context, s Spec) error {
 // the index and the base.
 func (r *Repository) readTree(ctx context.Context, op string, s Spec) error {
 	c := r.inWorkspace(s.Dir, partial(s.Index), "read-tree", "-m", "-u", "--no-recurse-submodules", s.Base)
-	c.config = [][2]string{{"checkout.workers", "0"}}
+	c.config = [][2]string{{"checkout.workers", "1"}}
 	if _, err := r.run(ctx, c); err != nil {
 		return &Error{Op: op, Err: err}
 	}
@@ -79,6 +79,9 @@ func (r *Repository) sprout(ctx context.Context, s Spec) error {
 			return err
 		}
 		return lost(err)
+	}
+	if s.Seed.Fresh {
+		return nil
 	}
 	entries, written, err := r.readIndex(partial(s.Index))
 	if err != nil {

@@ -20,7 +20,8 @@ type Command struct {
 	Args     []string // without the program and without values of the environment
 	Dir      string
 	Duration time.Duration
-	Exit     int // -1 = killed or never started
+	CPU      time.Duration // that it and its children used
+	Exit     int           // -1 = killed or never started
 }
 
 const (
@@ -179,12 +180,13 @@ func (g *git) run(ctx context.Context, c call) ([]byte, error) {
 	}
 	began := time.Now()
 	err := waitOnOneThread(cmd)
-	code := -1
+	code, used := -1, time.Duration(0)
 	if cmd.ProcessState != nil {
 		code = cmd.ProcessState.ExitCode()
+		used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
 	if g.observe != nil {
-		g.observe(Command{Args: c.args, Dir: c.dir, Duration: time.Since(began), Exit: code})
+		g.observe(Command{Args: c.args, Dir: c.dir, Duration: time.Since(began), CPU: used, Exit: code})
 	}
 	if c.warnings != nil {
 		*c.warnings = string(stderr.b)

@@ -248,6 +248,6 @@ func TestALandingIsTheSameAfterACrashAtAnyStep(t *testing.T) {
 		if err == nil {
 			break
 		}
-		n += 3 // every step is a repository of its own: a sample of them
+		n += 7 // every step takes a repository of its own: a sample of them
 	}
 }

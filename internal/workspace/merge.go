@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,50 +152,116 @@ func parseConflict(out []byte) (*ConflictError, error) {
 // checkCase finds names that a merge brought in and that differ from others only by case: such a tree cannot be
 // checked out on macOS or Windows. What was there before is nobody's fault.
 func (r *Repository) checkCase(ctx context.Context, before, after string) error {
-	out, err := r.run(ctx, r.plumbing("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=A", before, after))
+	out, err := r.run(ctx, r.plumbing("diff-tree", "-r", "-z", "--no-renames", "--name-status", before, after))
 	if err != nil {
 		return err
 	}
-	added := fields(out)
+	changed := fields(out)
+	var added []string
+	attributes := false
+	for i := 0; i+1 < len(changed); i += 2 {
+		if changed[i] == "A" {
+			added = append(added, changed[i+1])
+		}
+		attributes = attributes || path.Base(changed[i+1]) == attributesFile
+	}
+	if !attributes {
+		r.sameAttributes(before, after)
+	}
 	if added == nil {
 		return nil
 	}
-	out, err = r.run(ctx, r.plumbing("ls-tree", "-r", "-z", "--name-only", "--full-tree", after))
+	folders, err := r.foldersOf(ctx, after, added)
 	if err != nil {
 		return err
 	}
-	names := fields(out)
-	r.knowNames(after, names)
-	return caseCollisions(added, names).orNil()
+	return caseCollisions(added, folders).orNil()
 }
 
-// caseCollisions compares the added paths and all folders above them with all paths of the tree.
-func caseCollisions(added, all []string) *ConflictError {
-	wanted := map[string]string{} // folded → a name of it that was added
-	for _, p := range added {
+// foldersOf lists the names in every folder on the way to the given paths of a tree; the top is "".
+func (r *Repository) foldersOf(ctx context.Context, tree string, paths []string) (map[string][]string, error) {
+	folders := map[string][]string{}
+	var order []string
+	for _, p := range paths {
 		for p != "" {
-			wanted[strings.ToLower(p)] = p
 			p = p[:max(strings.LastIndexByte(p, '/'), 0)]
+			if _, ok := folders[p]; ok {
+				break
+			}
+			folders[p] = nil
+			order = append(order, p)
 		}
 	}
-	seen := map[string]string{} // folded → spelling
-	e := &ConflictError{}
-	for _, p := range all {
-		for p != "" {
-			folded := strings.ToLower(p)
-			if _, ok := wanted[folded]; ok {
-				spelled, known := seen[folded]
-				if !known {
-					seen[folded] = p
-				} else if spelled != p && !slices.Contains(e.Paths, p) {
-					e.Paths = append(e.Paths, spelled, p)
-					e.Details = append(e.Details, ConflictDetail{
-						Kind: "CONFLICT (case)", Paths: []string{spelled, p},
-						Message: fmt.Sprintf("%s and %s differ only by case", spelled, p),
-					})
-				}
+	for _, folder := range order {
+		if strings.ContainsRune(folder, '\n') { // cannot be asked for by lines
+			out, err := r.run(ctx, r.plumbing("ls-tree", "-z", "--name-only", "--full-tree", tree+":"+folder))
+			if err != nil {
+				return nil, err
 			}
-			p = p[:max(strings.LastIndexByte(p, '/'), 0)]
+			folders[folder] = fields(out)
+		}
+	}
+	order = slices.DeleteFunc(order, func(f string) bool { return strings.ContainsRune(f, '\n') })
+	c := r.plumbing("cat-file", "--batch=%(objecttype) %(objectsize)")
+	c.stdin = strings.NewReader(tree + ":" + strings.Join(order, "\n"+tree+":") + "\n")
+	out, err := r.run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, folder := range order {
+		head, rest, _ := bytes.Cut(out, []byte{'\n'})
+		size, err := strconv.Atoi(strings.TrimPrefix(string(head), "tree "))
+		if err != nil || size < 0 || size >= len(rest) {
+			return nil, fmt.Errorf("git cat-file said %q of folder %q", head, folder)
+		}
+		if folders[folder], err = r.namesIn(rest[:size]); err != nil {
+			return nil, err
+		}
+		out = rest[size+1:]
+	}
+	return folders, nil
+}
+
+// namesIn reads the names of a tree object: "mode name NUL id" for each.
+func (r *Repository) namesIn(tree []byte) ([]string, error) {
+	var names []string
+	for len(tree) > 0 {
+		_, rest, ok := bytes.Cut(tree, []byte{' '})
+		name, rest, named := bytes.Cut(rest, []byte{0})
+		if !ok || !named || len(rest) < r.idLength() {
+			return nil, errors.New("a tree object is damaged")
+		}
+		names = append(names, string(name))
+		tree = rest[r.idLength():]
+	}
+	return names, nil
+}
+
+// caseCollisions compares the added paths and all folders above them with their neighbours.
+func caseCollisions(added []string, folders map[string][]string) *ConflictError {
+	e := &ConflictError{}
+	seen := map[string]bool{}
+	for _, p := range added {
+		for p != "" && !seen[p] {
+			seen[p] = true
+			top := p[:max(strings.LastIndexByte(p, '/'), 0)]
+			name := strings.TrimPrefix(p[len(top):], "/")
+			for _, other := range folders[top] {
+				if other == name || !strings.EqualFold(other, name) {
+					continue
+				}
+				both := []string{p, path.Join(top, other)}
+				slices.Sort(both)
+				if slices.ContainsFunc(e.Details, func(d ConflictDetail) bool { return slices.Equal(d.Paths, both) }) {
+					continue
+				}
+				e.Paths = append(e.Paths, both...)
+				e.Details = append(e.Details, ConflictDetail{
+					Kind: "CONFLICT (case)", Paths: both,
+					Message: fmt.Sprintf("%s and %s differ only by case", both[0], both[1]),
+				})
+			}
+			p = top
 		}
 	}
 	slices.Sort(e.Paths)

@@ -38,12 +38,13 @@ type Pool struct {
 	giving int           // Gives under way
 	given  chan struct{} // closed and replaced whenever one ends
 	kept   int           // seeds in dir, and places promised
+	fresh  map[string]bool
 }
 
 // NewPool gives a pool that keeps its seeds in a folder of its own below the data folder. The folder has to be on one
 // file system with the workspaces.
 func NewPool(d Driver, r *Repository, dir string) *Pool {
-	return &Pool{repository: r, driver: d, dir: dir, given: make(chan struct{})}
+	return &Pool{repository: r, driver: d, dir: dir, given: make(chan struct{}), fresh: map[string]bool{}}
 }
 
 // open counts the seeds of a former process and removes what it left in halves. The caller holds the lock.
@@ -88,7 +89,7 @@ func (p *Pool) Take(ctx context.Context, s Spec) error {
 		}
 		s.Seed = nil
 		if entry != "" {
-			s.Seed = &Seed{Dir: filepath.Join(entry, seedTree), Index: filepath.Join(entry, seedIndex)}
+			s.Seed = &Seed{Dir: filepath.Join(entry, seedTree), Index: filepath.Join(entry, seedIndex), Fresh: p.isFresh(entry)}
 		}
 		err = p.driver.Create(ctx, s)
 		if entry == "" {
@@ -101,6 +102,14 @@ func (p *Pool) Take(ctx context.Context, s Spec) error {
 			return err
 		}
 	}
+}
+
+// isFresh says, once, whether a seed was given back in this process.
+func (p *Pool) isFresh(entry string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer delete(p.fresh, entry)
+	return p.fresh[entry]
 }
 
 // claim takes a seed out of the pool; empty = there is none. One that is just being given back is waited for: that
@@ -200,6 +209,9 @@ func (p *Pool) give(ctx context.Context, s Spec, keep bool) (kept bool, err erro
 	if err != nil {
 		return false, fmt.Errorf("keep a seed: %w", err)
 	}
+	p.mu.Lock()
+	p.fresh[entry] = true
+	p.mu.Unlock()
 	err = os.Rename(s.Index, filepath.Join(entry, seedIndex))
 	if err == nil {
 		err = os.Rename(s.Dir, filepath.Join(entry, seedTree))

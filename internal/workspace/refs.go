@@ -269,9 +269,11 @@ func (r *Repository) Mirror(ctx context.Context, run, branch string) error {
 		}
 	}
 	if from != "" {
-		ok, err := r.ancestor(ctx, from, to)
-		if err != nil {
-			return &Error{Op: op, Err: err}
+		ok := r.followed.CompareAndSwap(ref, from, to) // where it was put by us, it is the run's own
+		if !ok {
+			if ok, err = r.ancestor(ctx, from, to); err != nil {
+				return &Error{Op: op, Err: err}
+			}
 		}
 		if !ok {
 			return &Error{Op: op, Kind: ErrDiverged, Hint: "the run's work is at " + integrationRef(run)}
@@ -280,6 +282,7 @@ func (r *Repository) Mirror(ctx context.Context, run, branch string) error {
 	if err := r.move(ctx, ref, to, from, "follow run "+run); err != nil {
 		return &Error{Op: op, Err: err}
 	}
+	r.followed.Store(ref, to)
 	return nil
 }
 

@@ -41,6 +41,8 @@ type Repository struct {
 	identity     []string
 	identityErr  error
 
+	followed sync.Map // ref → where Mirror put it last
+
 	attributesMu   sync.Mutex
 	attributesTree string // the tree that attributesDir was made for
 	attributesDir  string
@@ -172,9 +174,9 @@ func (r *Repository) CommonDir() string { return r.common }
 // ObjectFormat is sha1 or sha256.
 func (r *Repository) ObjectFormat() string { return r.format }
 
-// plumbing is a command on refs and objects alone.
+// plumbing is a command on refs and objects alone: it does not even read the user's index.
 func (r *Repository) plumbing(args ...string) call {
-	return call{args: args, dir: r.common, gitDir: r.common}
+	return call{args: args, dir: r.common, gitDir: r.common, index: filepath.Join(r.common, "orc", "no-index")}
 }
 
 // inCheckout is a command on the user's own checkout.

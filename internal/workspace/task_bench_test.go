@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -81,14 +82,13 @@ func BenchmarkTask10k(b *testing.B) {
 		}
 		b.ReportMetric(float64((cpu(b)-began).Microseconds())/1000/float64(b.N), "cpu-ms/op")
 		if os.Getenv("COMMANDS") != "" {
-			sums := map[string]time.Duration{}
-			counts := map[string]int{}
+			used := map[string][]time.Duration{}
 			for _, c := range r.Commands {
-				sums[c.Args[0]] += c.Duration
-				counts[c.Args[0]]++
+				used[c.Args[0]] = append(used[c.Args[0]], c.CPU)
 			}
-			for name, d := range sums {
-				b.Logf("%s: %d times, %v each", name, counts[name], d/time.Duration(counts[name]))
+			for name, d := range used {
+				slices.Sort(d)
+				fmt.Printf("%s: %d times, median %v, most %v\n", name, len(d), d[len(d)/2], d[len(d)-1])
 			}
 		}
 	})

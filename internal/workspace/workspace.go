@@ -37,6 +37,9 @@ type Spec struct {
 type Seed struct {
 	Dir   string
 	Index string
+	// Fresh says that this very process has compared the folder with its index, and that nobody can have been in it
+	// since. Else it is compared with the new base once more.
+	Fresh bool
 }
 
 // Driver makes the folders that tasks work in. All methods may be called for different tasks at the same time, never

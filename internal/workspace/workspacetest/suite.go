@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(*workspace.Repository) workspace.Driver) {
 		"a stripped one becomes another":             becomesAnother,
 		"a bad seed is refused":                      badSeed,
 		"is never made in the user's repository":     neverInTheRepository,
+		"is whole after a crash at any step":         wholeAfterACrash,
 		"works on a repository of any object format": anyFormat,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
@@ -320,4 +321,31 @@ func anyFormat(t *testing.T, open opener) {
 		t.Error(diff)
 	}
 	r.Merge("build", saved.Commit)
+}
+
+func wholeAfterACrash(t *testing.T, open opener) {
+	r, d := begin(t, open)
+	s := r.Spec("build")
+	for n := 1; ; n++ {
+		cut := r.Crash(n, func(repo *workspace.Repository) error {
+			driver := open(repo)
+			if err := driver.Create(t.Context(), s); err != nil {
+				return err
+			}
+			return driver.Remove(t.Context(), s)
+		})
+		create(t, d, s)
+		if got := r.GitIn(s.Dir, "status", "--porcelain", "--ignored"); got != "" {
+			t.Fatalf("after a crash at command %d status is %q", n, got)
+		}
+		if err := d.Remove(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Git("worktree", "list"); strings.Count(got, "\n") != 0 {
+			t.Fatalf("after a crash at command %d worktrees are left: %s", n, got)
+		}
+		if cut == nil {
+			break
+		}
+	}
 }
