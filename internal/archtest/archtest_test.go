@@ -27,17 +27,18 @@ func TestHouseIsInOrder(t *testing.T) {
 
 // sound is a small tree without a fault; the cases of TestPlantedFaultsAreCaught each add one.
 func sound() (tree map[string]string, architecture string) {
-	return map[string]string{
-			"cmd/orc/main.go":                           "// Command orc.\npackage main\nimport \"orchestrator/internal/cli\"",
-			"internal/cli/cli.go":                       "// Package cli joins.\npackage cli\nimport (\"github.com/spf13/cobra\"; \"orchestrator/internal/provider/command\")",
-			"internal/scheduler/task.go":                "// Package scheduler decides.\npackage scheduler\nimport \"time\"",
-			"internal/scheduler/task_test.go":           "package scheduler\nimport \"pgregory.net/rapid\"",
-			"internal/provider/provider.go":             "// Package provider is a port.\npackage provider\nimport \"orchestrator/internal/process\"",
-			"internal/provider/command/command.go":      "// Package command runs.\npackage command\nimport \"orchestrator/internal/provider\"",
-			"internal/provider/command/testdata/bad.go": "this is not Go",
-			"examples/demo/repo/go.mod":                 "module other",
-			"examples/demo/repo/main.go":                "package main\nimport \"example.com/whatever\"",
-		}, `
+	tree = map[string]string{
+		"cmd/orc/main.go":                           "// Command orc.\npackage main\nimport \"orchestrator/internal/cli\"",
+		"internal/cli/cli.go":                       "// Package cli joins.\npackage cli\nimport (\"github.com/spf13/cobra\"; \"orchestrator/internal/provider/command\")",
+		"internal/scheduler/task.go":                "// Package scheduler decides.\npackage scheduler\nimport \"time\"",
+		"internal/scheduler/task_test.go":           "package scheduler\nimport \"pgregory.net/rapid\"",
+		"internal/provider/provider.go":             "// Package provider is a port.\npackage provider\nimport \"orchestrator/internal/process\"",
+		"internal/provider/command/command.go":      "// Package command runs.\npackage command\nimport \"orchestrator/internal/provider\"",
+		"internal/provider/command/testdata/bad.go": "this is not Go",
+		"examples/demo/repo/go.mod":                 "module other",
+		"examples/demo/repo/main.go":                "package main\nimport \"example.com/whatever\"",
+	}
+	architecture = `
 In prose, internal/nothing/ is not on the map.
 
 ` + "```" + `
@@ -48,6 +49,7 @@ internal/
   internal/provider/        port
   internal/provider/command/
 ` + "```\n"
+	return tree, architecture
 }
 
 func check(t *testing.T, tree map[string]string, architecture string) []string {
