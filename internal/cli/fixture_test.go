@@ -244,8 +244,11 @@ func (f *fixture) holdOwner(run scheduler.RunID) {
 	})
 }
 
-func text(s string) *string { return &s }
-func code(n int) *int       { return &n }
+//go:fix inline
+func text(s string) *string { return new(s) }
+
+//go:fix inline
+func code(n int) *int { return new(n) }
 
 // apply makes a transition as the present owner of a run.
 func (f *fixture) apply(run scheduler.RunID, tr persistence.Transition) {

@@ -46,17 +46,17 @@ func failing() seeded {
 	return seeded{
 		run: persistence.Run{State: scheduler.RunFailed, Error: "oauth-client failed"},
 		tasks: []*scheduler.Task{
-			{ID: "schema", Name: "Users and sessions tables", AgentRole: "codex", Prompt: "Add migrations.", Status: scheduler.TaskCompleted, Result: text("two tables"), WritesFiles: []string{"migrations/**"}},
+			{ID: "schema", Name: "Users and sessions tables", AgentRole: "codex", Prompt: "Add migrations.", Status: scheduler.TaskCompleted, Result: new("two tables"), WritesFiles: []string{"migrations/**"}},
 			{ID: "oauth-client", AgentRole: "claude", Prompt: "Write the client.\nUse PKCE.", DependsOn: []scheduler.TaskID{"schema"}, Attempts: 3, Timeout: 45 * time.Minute, Verify: []string{"go test ./internal/oauth/..."}, Status: scheduler.TaskFailed, Error: "verify failed: go test ./internal/oauth/...  exit 1"},
 			{ID: "docs", Command: "make docs", DependsOn: []scheduler.TaskID{"schema"}, FailureMode: scheduler.FailSoft, Status: scheduler.TaskFailed, Error: "make docs: exit 2"},
 			{ID: "handlers", AgentRole: "claude", Prompt: "Wire.", DependsOn: []scheduler.TaskID{"oauth-client"}, Status: scheduler.TaskSkipped, Error: "needs oauth-client"},
 			{ID: "e2e", Prompt: "Test.", AgentRole: "claude", DependsOn: []scheduler.TaskID{"handlers"}, Status: scheduler.TaskSkipped, Error: "needs handlers"},
 		},
 		attempts: []persistence.Attempt{
-			{Task: "schema", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeSucceeded, StartedAt: at(0), EndedAt: at(2).Add(12 * time.Second), Saved: strings.Repeat("a", 40), SavedRef: "refs/orc/7f3c/task/schema/1", MergeOld: strings.Repeat("b", 40), MergeNew: strings.Repeat("c", 40), Files: 4, Additions: 184, Deletions: 2, ExitCode: code(0), Workspace: "/w/schema", Cleaned: true, Log: "/nowhere/schema.1.log"},
-			{Task: "docs", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, Error: "make docs: exit 2", StartedAt: at(3), EndedAt: at(4), ExitCode: code(2)},
-			{Task: "oauth-client", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, Error: "verify failed: go test ./internal/oauth/...  exit 1", StartedAt: at(3), EndedAt: at(5), ExitCode: code(1)},
-			{Task: "oauth-client", Number: 2, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, Error: "verify failed: go test ./internal/oauth/...  exit 1", Output: "--- FAIL: TestExchange/pkce (0.02s)\n    client_test.go:88: got \"invalid_grant\", want token\n", Note: "use S256", StartedAt: at(6), EndedAt: at(18), ExitCode: code(1), Isolation: scheduler.IsolationClone, Workspace: "/w/oauth-client", Saved: strings.Repeat("d", 40), SavedRef: "refs/orc/7f3c/task/oauth-client/2", Files: 5, Additions: 96, Deletions: 11, Conflicts: nil},
+			{Task: "schema", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeSucceeded, StartedAt: at(0), EndedAt: at(2).Add(12 * time.Second), Saved: strings.Repeat("a", 40), SavedRef: "refs/orc/7f3c/task/schema/1", MergeOld: strings.Repeat("b", 40), MergeNew: strings.Repeat("c", 40), Files: 4, Additions: 184, Deletions: 2, ExitCode: new(0), Workspace: "/w/schema", Cleaned: true, Log: "/nowhere/schema.1.log"},
+			{Task: "docs", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, Error: "make docs: exit 2", StartedAt: at(3), EndedAt: at(4), ExitCode: new(2)},
+			{Task: "oauth-client", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, Error: "verify failed: go test ./internal/oauth/...  exit 1", StartedAt: at(3), EndedAt: at(5), ExitCode: new(1)},
+			{Task: "oauth-client", Number: 2, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, Error: "verify failed: go test ./internal/oauth/...  exit 1", Output: "--- FAIL: TestExchange/pkce (0.02s)\n    client_test.go:88: got \"invalid_grant\", want token\n", Note: "use S256", StartedAt: at(6), EndedAt: at(18), ExitCode: new(1), Isolation: scheduler.IsolationClone, Workspace: "/w/oauth-client", Saved: strings.Repeat("d", 40), SavedRef: "refs/orc/7f3c/task/oauth-client/2", Files: 5, Additions: 96, Deletions: 11, Conflicts: nil},
 		},
 		turns: []persistence.TaskTurn{
 			{Task: "oauth-client", ConversationTurn: persistence.ConversationTurn{Role: "user", Content: "Write the client.", Timestamp: at(3), Attempt: 1}},

@@ -35,14 +35,12 @@ func (e *Engine) launch(s start) {
 	t.cancel = cancel
 	task := *t.task
 	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
-	e.attempts.Add(1)
-	go func() {
-		defer e.attempts.Done()
+	e.attempts.Go(func() {
 		defer cancel(nil)
 		end := at.run(s.from, s.exit)
 		end.attempt, end.turns = at.a, at.turns
 		e.tell(end)
-	}()
+	})
 }
 
 // turnID is the key of an attempt's exit record.
@@ -306,9 +304,7 @@ func (e *Engine) message(a *persistence.Attempt, what string) string {
 
 // clean gives the workspace of a merged attempt back.
 func (e *Engine) clean(a persistence.Attempt) {
-	e.attempts.Add(1)
-	go func() {
-		defer e.attempts.Done()
+	e.attempts.Go(func() {
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err == nil {
 			err = ws.Give(e.ctx, e.spec(&a))
@@ -319,7 +315,7 @@ func (e *Engine) clean(a persistence.Attempt) {
 			}
 		}
 		e.tell(cleaned{attempt: a, err: err})
-	}()
+	})
 }
 
 func (e *Engine) promptFile(a *persistence.Attempt) string {

@@ -26,7 +26,7 @@ func checkGlob(pattern string) (message, help string) {
 		return fmt.Sprintf("the pattern %s %s", quoted, problem), "patterns know *, **, ?, [..] and {a,b}"
 	}
 	for _, alternative := range alternatives {
-		for _, segment := range strings.Split(alternative, "/") {
+		for segment := range strings.SplitSeq(alternative, "/") {
 			switch {
 			case segment == "..":
 				return fmt.Sprintf("the pattern %s leads out of the repository", quoted), "remove `..`"

@@ -47,12 +47,7 @@ func (c *checker) resolve() {
 // of, but must not be quadratic: past the limit a duplicate only costs a second edge.
 func contains(deps []int32, j int32) bool {
 	const look = 256
-	for _, d := range deps[max(0, len(deps)-look):] {
-		if d == j {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(deps[max(0, len(deps)-look):], j)
 }
 
 func (p *Plan) ids() []string {

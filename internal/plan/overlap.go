@@ -61,7 +61,7 @@ func (c *checker) warnOverlaps(a *ancestry) {
 
 func split(glob string) []string {
 	var segments []string
-	for _, s := range strings.Split(glob, "/") {
+	for s := range strings.SplitSeq(glob, "/") {
 		twice := s == "**" && len(segments) > 0 && segments[len(segments)-1] == s
 		if s != "" && s != "." && !twice {
 			segments = append(segments, s)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 // SchemaID is where the schema says that it lives.
@@ -46,9 +47,7 @@ func describeLevel[T any](keys []key[T]) shape {
 			// Draft-07 ignores what stands beside a reference.
 			property["allOf"] = []any{k.shape}
 		} else {
-			for word, value := range k.shape {
-				property[word] = value
-			}
+			maps.Copy(property, k.shape)
 		}
 		properties[k.name] = property
 		if k.required {

@@ -66,7 +66,8 @@ func ev(min, sec int, kind event.Kind, task string, attempt int, d event.Detail)
 	return event.Event{Time: at(min, sec), Kind: kind, Task: task, Attempt: attempt, Detail: d}
 }
 
-func exit(code int) *int { return &code }
+//go:fix inline
+func exit(code int) *int { return new(code) }
 
 // story is a run in which docs fails, which is allowed or not.
 func story(allowed bool) []event.Event {
@@ -80,10 +81,10 @@ func story(allowed bool) []event.Event {
 		ev(2, 18, event.TaskStarted, "oauth-client", 1, event.Detail{Agent: "claude", Attempts: 3}),
 		ev(2, 18, event.TaskPhase, "oauth-client", 1, event.Detail{Phase: "working"}),
 		ev(2, 20, event.TaskStarted, "docs", 1, event.Detail{Agent: "gemini", Attempts: 2}),
-		ev(7, 0, event.TaskRetrying, "docs", 1, event.Detail{Error: "verify failed: make docs-lint", ExitCode: exit(2)}),
+		ev(7, 0, event.TaskRetrying, "docs", 1, event.Detail{Error: "verify failed: make docs-lint", ExitCode: new(2)}),
 		ev(7, 1, event.TaskStarted, "docs", 2, event.Detail{Agent: "gemini", Attempts: 2}),
 		ev(9, 40, event.TaskFailed, "docs", 2, event.Detail{
-			Error: "verify failed: make docs-lint", ExitCode: exit(2), Allowed: allowed, Files: 1, Additions: 3,
+			Error: "verify failed: make docs-lint", ExitCode: new(2), Allowed: allowed, Files: 1, Additions: 3,
 			Ref:    "refs/orc/7f3c/task/docs/2",
 			Output: "docs/auth.md:12: \x1b[31mbroken link\x1b[0m\n\nmake: *** [docs-lint] Error 2\n",
 		}),

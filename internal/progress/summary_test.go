@@ -23,11 +23,11 @@ func oauthFailed() []event.Event {
 	return numbered(
 		ev(0, 0, event.RunStarted, "", 0, event.Detail{Total: 6, Concurrency: 4}),
 		ev(2, 0, event.TaskCompleted, "schema", 1, event.Detail{Commit: "a1", Files: 4}),
-		ev(3, 0, event.TaskFailed, "docs", 1, event.Detail{Error: "verify failed: make docs-lint", ExitCode: exit(2), Allowed: true}),
+		ev(3, 0, event.TaskFailed, "docs", 1, event.Detail{Error: "verify failed: make docs-lint", ExitCode: new(2), Allowed: true}),
 		ev(4, 0, event.TaskCompleted, "publish-docs", 1, event.Detail{}),
 		ev(18, 0, event.TaskStarted, "oauth-client", 3, event.Detail{Agent: "claude", Attempts: 3}),
 		ev(18, 20, event.TaskFailed, "oauth-client", 3, event.Detail{
-			Error: "verify failed: go test ./internal/oauth/...", ExitCode: exit(1), Files: 5,
+			Error: "verify failed: go test ./internal/oauth/...", ExitCode: new(1), Files: 5,
 			Output: "--- FAIL: TestExchange/pkce (0.02s)\n    client_test.go:88: got \"invalid_grant\", want token\n",
 		}),
 		ev(18, 20, event.TaskSkipped, "handlers", 0, event.Detail{Reason: "needs oauth-client"}),

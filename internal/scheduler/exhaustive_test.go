@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -327,11 +328,11 @@ func check(t *testing.T, r *replay, tasks []*Task, want map[TaskID]string, wantS
 }
 
 func describe(tasks []*Task, got map[TaskID]string) string {
-	s := ""
+	var s strings.Builder
 	for _, t := range tasks {
-		s += fmt.Sprintf("%s (%s) needs %v: %s\n", t.ID, t.FailureMode, t.DependsOn, got[t.ID])
+		s.WriteString(fmt.Sprintf("%s (%s) needs %v: %s\n", t.ID, t.FailureMode, t.DependsOn, got[t.ID]))
 	}
-	return s
+	return s.String()
 }
 
 func TestGraphsThatCannotRunAreRefused(t *testing.T) {

@@ -96,7 +96,7 @@ func parseGlob(pattern string) glob {
 	}
 	var g glob
 	var prefix []string
-	for _, part := range strings.Split(strings.Trim(cleaned, "/"), "/") {
+	for part := range strings.SplitSeq(strings.Trim(cleaned, "/"), "/") {
 		seg, text, plain := parseSegment(part)
 		if part == "" {
 			seg, plain = segment{deep: true}, false

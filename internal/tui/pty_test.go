@@ -234,7 +234,7 @@ func TestManyFinishedLinesKeepTheirOrderOnASmallTerminal(t *testing.T) {
 	s.give(completed("schema"), completed("docs"), finished("completed"))
 	all := s.end()
 	var got []string
-	for _, line := range strings.Split(all, "\n") {
+	for line := range strings.SplitSeq(all, "\n") {
 		if id, ok := strings.CutPrefix(line, "✓ t"); ok {
 			got = append(got, "t"+id[:2])
 		}
@@ -303,7 +303,7 @@ func TestTheRegionFollowsTheTerminalsSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("a narrower rule", func(screen string) bool {
-		for _, line := range strings.Split(screen, "\n") {
+		for line := range strings.SplitSeq(screen, "\n") {
 			if line == strings.Repeat("─", 49) {
 				return true
 			}

@@ -138,7 +138,7 @@ func (r *Repository) checkRoom(ctx context.Context, op, branch string) error {
 	if err != nil {
 		return &Error{Op: op, Err: err}
 	}
-	for _, ref := range strings.Split(line(out), "\n") {
+	for ref := range strings.SplitSeq(line(out), "\n") {
 		other, ok := strings.CutPrefix(ref, "refs/heads/")
 		if ok && (strings.HasPrefix(branch, other+"/") || strings.HasPrefix(other, branch+"/")) {
 			return &Error{

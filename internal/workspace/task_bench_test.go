@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,11 +19,11 @@ func large(b *testing.B) *workspacetest.Rig {
 	r := workspacetest.New(b, workspacetest.Options{Empty: true})
 	for d := range 100 {
 		for f := range 100 {
-			text := ""
+			var text strings.Builder
 			for l := range 30 {
-				text += fmt.Sprintf("line %d of file %d in folder %d\n", l, f, d)
+				text.WriteString(fmt.Sprintf("line %d of file %d in folder %d\n", l, f, d))
 			}
-			r.Write(fmt.Sprintf("folder%02d/file%02d.txt", d, f), text)
+			r.Write(fmt.Sprintf("folder%02d/file%02d.txt", d, f), text.String())
 		}
 	}
 	r.Git("add", "-A")

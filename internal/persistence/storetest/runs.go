@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -107,12 +108,12 @@ func listRuns(t *testing.T, s persistence.Store) {
 	} {
 		list, err := s.ListRuns(t.Context(), c.filter)
 		must(t, err)
-		var got string
+		var got strings.Builder
 		for _, r := range list {
-			got += string(r.ID)
+			got.WriteString(string(r.ID))
 		}
-		if got != c.want {
-			t.Errorf("%+v: got %s, want %s", c.filter, got, c.want)
+		if got.String() != c.want {
+			t.Errorf("%+v: got %s, want %s", c.filter, got.String(), c.want)
 		}
 	}
 }

@@ -339,7 +339,7 @@ func (r *Rig) Merge(task, commit string) workspace.Merge {
 func (r *Rig) Files(commit string) map[string]string {
 	r.T.Helper()
 	files := map[string]string{}
-	for _, f := range strings.Split(strings.TrimSuffix(r.Git("ls-tree", "-r", "-z", commit), "\x00"), "\x00") {
+	for f := range strings.SplitSeq(strings.TrimSuffix(r.Git("ls-tree", "-r", "-z", commit), "\x00"), "\x00") {
 		meta, path, ok := strings.Cut(f, "\t")
 		if !ok {
 			continue
