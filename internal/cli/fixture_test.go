@@ -244,13 +244,10 @@ func (f *fixture) holdOwner(run scheduler.RunID) {
 	})
 }
 
-//go:fix inline
-func text(s string) *string { return new(s) }
-
-//go:fix inline
-func code(n int) *int { return new(n) }
-
 // apply makes a transition as the present owner of a run.
+//
+//go:fix inline
+//go:fix inline
 func (f *fixture) apply(run scheduler.RunID, tr persistence.Transition) {
 	f.t.Helper()
 	f.store(func(ctx context.Context, st persistence.Store) error {

@@ -42,6 +42,7 @@ type ownership struct {
 	run    persistence.Run
 	folder string
 	lock   *process.Lock
+	pools  []*workspace.Pool
 }
 
 // own makes this process the owner of a run: it takes the run's lock and ends what a dead owner left running. The
@@ -90,7 +91,14 @@ func (o *ownership) quiesce(ctx context.Context) error {
 	return nil
 }
 
-func (o *ownership) release() error { return o.lock.Release() }
+// release gives up what the owner held, and the folders that were kept for further tasks.
+func (o *ownership) release() error {
+	var errs []error
+	for _, p := range o.pools {
+		errs = append(errs, p.Drain())
+	}
+	return errors.Join(append(errs, o.lock.Release())...)
+}
 
 // engine puts the engine of the run together.
 func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency int, log *slog.Logger) (*orchestrator.Engine, error) {
@@ -121,7 +129,9 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		return nil, fmt.Errorf("read the name of this machine: %w", err)
 	}
 	pool := workspace.NewPool(clone.New(repo), repo, filepath.Join(area, ".pool"))
-	trees := worktree.New(repo)
+	trees := workspace.NewPool(worktree.New(repo), repo, filepath.Join(area, ".trees"))
+	trees.Size = -1 // a worktree is made anew for every attempt
+	o.pools = []*workspace.Pool{pool, trees}
 	return orchestrator.New(orchestrator.Options{
 		Run: o.run.ID, Store: o.store, Repository: repo,
 		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
@@ -129,7 +139,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 			case scheduler.IsolationClone:
 				return pool, nil
 			case scheduler.IsolationWorktree:
-				return fresh{trees}, nil
+				return trees, nil
 			}
 			return nil, fmt.Errorf("no workspace for isolation %q", i)
 		},
@@ -145,12 +155,6 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
 	})
 }
-
-// fresh makes each workspace anew and removes it afterwards.
-type fresh struct{ workspace.Driver }
-
-func (f fresh) Take(ctx context.Context, s workspace.Spec) error { return f.Create(ctx, s) }
-func (f fresh) Give(ctx context.Context, s workspace.Spec) error { return f.Remove(ctx, s) }
 
 // ending is how an owner's work on a run ended.
 type ending struct {

@@ -108,6 +108,9 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.refuseInside(repo.Root()); err != nil {
+		return err
+	}
 	flags := map[string]string{}
 	if o.concurrency > 0 {
 		flags["concurrency"] = strconv.Itoa(o.concurrency)
@@ -146,6 +149,18 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 }
 
 const maxConcurrency = 1024
+
+// refuseInside fails when the data folder lies in the repository: workspaces would be part of what they are made of.
+func (a *App) refuseInside(root string) error {
+	data, err := a.DataDir()
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(root, data); err != nil || !filepath.IsLocal(rel) {
+		return nil
+	}
+	return usageError("set XDG_DATA_HOME to a folder outside of it", "the data folder %s lies in the repository", a.tilde(data))
+}
 
 // loadPlan reads and checks the plan; what is wrong with it goes to stderr.
 func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {

@@ -215,8 +215,10 @@ func remark(d taskDocument, p *picture) string {
 		}
 		say(tries)
 	case scheduler.TaskEligible:
-		if d.Attempts > 0 {
+		if d.Attempts > 0 && d.Error != "" {
 			say("again after: " + firstLine(d.Error))
+		} else if d.Attempts > 0 {
+			say("runs again")
 		}
 	case scheduler.TaskCompleted:
 		if d.Files > 0 {

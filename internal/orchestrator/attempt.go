@@ -264,22 +264,25 @@ func (at *attempt) keep(what string, end ended) ended {
 		return end
 	}
 	outcome, reason := a.Outcome, a.Error
-	if err := at.e.save(at.e.ctx, a, what); err != nil {
+	notices, err := at.e.save(at.e.ctx, a, what)
+	if err != nil {
 		a.Outcome, a.Error = "", ""
 		return ended{trouble: fmt.Errorf("save its work (%s: %s): %w", outcome, reason, err)}
 	}
+	end.events = notices
 	return end
 }
 
-// save seals the workspace's whole state to the attempt's ref. Idempotent.
-func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) error {
+// save seals the workspace's whole state to the attempt's ref. Idempotent. The events say what a person should know
+// of it, such as a file that could not be saved.
+func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) (notices []event.Event, err error) {
 	s := e.spec(a)
 	saved, err := e.o.Repository.Seal(ctx, workspace.SealSpec{
 		Run: s.Run, Task: s.Task, Number: a.Number, Dir: s.Dir, Index: s.Index, Base: a.Base,
 		Message: e.message(a, what),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	a.Saved, a.SavedRef = saved.Commit, saved.Ref
 	if saved.Empty {
@@ -290,7 +293,10 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 		a.Additions += c.Added
 		a.Deletions += c.Deleted
 	}
-	return nil
+	for _, n := range saved.Notices {
+		notices = append(notices, e.event(event.Notice, a.Task, a.Number, event.Detail{Message: n}))
+	}
+	return notices, nil
 }
 
 // message is the commit message of saved or merged work; recovery finds merges by its trailers.

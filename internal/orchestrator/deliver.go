@@ -14,17 +14,23 @@ import (
 func (at *attempt) deliver(from scheduler.Phase) *ended {
 	a, e := &at.a, at.e
 	if from == scheduler.PhaseSaving {
-		if err := e.save(e.ctx, a, ""); err != nil {
+		events, err := e.save(e.ctx, a, "")
+		if err != nil {
 			return at.troubled(err, "save its work")
 		}
-		if a.Saved == a.Base {
-			return nil // nothing changed, nothing to merge
+		if a.Saved == a.Base { // nothing changed, nothing to merge
+			if len(events) > 0 {
+				if err := e.report(progress{attempt: *a, events: events}); err != nil {
+					return &ended{}
+				}
+			}
+			return nil
 		}
 		at.a.Phase = scheduler.PhaseMerging
 		saved := e.event(event.TaskSaved, a.Task, a.Number, event.Detail{
 			Phase: string(a.Phase), Commit: a.Saved, Ref: a.SavedRef, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
 		})
-		if err := at.phase(scheduler.PhaseMerging, saved); err != nil {
+		if err := at.phase(scheduler.PhaseMerging, append(events, saved)...); err != nil {
 			return &ended{}
 		}
 	}
@@ -84,6 +90,10 @@ func (at *attempt) merge(maybeDone bool) error {
 		break
 	}
 	if err := e.o.Repository.Mirror(e.ctx, run, e.run.Branch); err != nil {
+		if e.left {
+			return nil // said once already
+		}
+		e.left = true
 		e.log.Warn("branch does not follow", "branch", e.run.Branch, "error", err)
 		return e.report(progress{attempt: *a, events: []event.Event{e.event(event.Notice, a.Task, a.Number, event.Detail{
 			Message: fmt.Sprintf("branch %s does not follow the merged work: %v", e.run.Branch, err),

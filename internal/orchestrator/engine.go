@@ -111,6 +111,7 @@ type Engine struct {
 	abort     context.CancelCauseFunc
 	attempts  sync.WaitGroup
 	merging   sync.Mutex // one merge at a time
+	left      bool       // it was said that the branch does not follow; under merging
 	launchers launchers
 }
 

@@ -23,6 +23,7 @@ type ended struct {
 	result  *string
 	final   bool // trying again cannot help
 	turns   []persistence.TaskTurn
+	events  []event.Event
 	trouble error // what went wrong was ours, not the task's: the attempt is parked and the run stops
 	lost    bool  // its supervisor went away
 }

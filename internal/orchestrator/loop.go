@@ -186,6 +186,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	in.attempt.Canceling = t.attempt.Canceling
 	*t.attempt = in.attempt
 	b.t.Turns = append(b.t.Turns, in.turns...)
+	b.t.Events = append(b.t.Events, in.events...)
 	if in.trouble != nil {
 		e.log.Error("attempt cannot go on", "task", string(in.attempt.Task), "attempt", in.attempt.Number, "error", in.trouble)
 		if e.trouble == nil {

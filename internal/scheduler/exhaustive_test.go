@@ -330,7 +330,7 @@ func check(t *testing.T, r *replay, tasks []*Task, want map[TaskID]string, wantS
 func describe(tasks []*Task, got map[TaskID]string) string {
 	var s strings.Builder
 	for _, t := range tasks {
-		s.WriteString(fmt.Sprintf("%s (%s) needs %v: %s\n", t.ID, t.FailureMode, t.DependsOn, got[t.ID]))
+		fmt.Fprintf(&s, "%s (%s) needs %v: %s\n", t.ID, t.FailureMode, t.DependsOn, got[t.ID])
 	}
 	return s.String()
 }

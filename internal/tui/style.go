@@ -97,13 +97,19 @@ func cell(r rune) int {
 
 // fit returns the start of a text that takes at most so many cells, and whether that is all of it.
 func fit(s string, most int) (string, bool) {
-	n := 0
+	n, whole := 0, true
 	for i, r := range s {
 		if n += cell(r); n > most {
-			return s[:i], false
+			s, whole = s[:i], false
+			break
 		}
 	}
-	return s, true
+	// Characters that join others may take more cells together than one by one.
+	for s != "" && lipgloss.Width(s) > most {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s, whole = s[:len(s)-size], false
+	}
+	return s, whole
 }
 
 // pad fills a text up to a width with spaces, on its left or right; one that is too long is cut.

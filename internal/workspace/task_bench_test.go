@@ -21,7 +21,7 @@ func large(b *testing.B) *workspacetest.Rig {
 		for f := range 100 {
 			var text strings.Builder
 			for l := range 30 {
-				text.WriteString(fmt.Sprintf("line %d of file %d in folder %d\n", l, f, d))
+				fmt.Fprintf(&text, "line %d of file %d in folder %d\n", l, f, d)
 			}
 			r.Write(fmt.Sprintf("folder%02d/file%02d.txt", d, f), text.String())
 		}
