@@ -156,7 +156,8 @@ func (a *App) refuseInside(root string) error {
 	if err != nil {
 		return err
 	}
-	if rel, err := filepath.Rel(root, data); err != nil || !filepath.IsLocal(rel) {
+	rel, apart := filepath.Rel(root, data)
+	if inside := apart == nil && filepath.IsLocal(rel); !inside {
 		return nil
 	}
 	return usageError("set XDG_DATA_HOME to a folder outside of it", "the data folder %s lies in the repository", a.tilde(data))

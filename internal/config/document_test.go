@@ -19,7 +19,7 @@ Settings come from layers; a higher one wins. Maps are merged by key, everything
 5. the environment
 6. flags
 
-` + "`orc config show --origin`" + ` says where each value comes from. The first line of a file is ` + "`version: 1`" + `.
+` + "`orc config show --origin`" + ` says where each value comes from.
 
 `
 
