@@ -245,7 +245,6 @@ func (f *fixture) holdOwner(run scheduler.RunID) {
 }
 
 // apply makes a transition as the present owner of a run.
-//
 func (f *fixture) apply(run scheduler.RunID, tr persistence.Transition) {
 	f.t.Helper()
 	f.store(func(ctx context.Context, st persistence.Store) error {

@@ -67,7 +67,6 @@ func ev(min, sec int, kind event.Kind, task string, attempt int, d event.Detail)
 }
 
 // story is a run in which docs fails, which is allowed or not.
-//
 func story(allowed bool) []event.Event {
 	state, counts := "failed", map[string]int{"completed": 4, "failed": 1, "skipped": 1}
 	return numbered(
