@@ -159,7 +159,7 @@ func (a *App) checkDisk(context.Context) check {
 	if err := unix.Statfs(at, &fs); err != nil {
 		return failed(name, fmt.Errorf("%s: %w", at, err), "")
 	}
-	free := uint64(fs.Bavail) * uint64(fs.Bsize) //nolint:unconvert // the types differ between systems
+	free := uint64(fs.Bavail) * uint64(fs.Bsize) // the types differ between systems
 	c := check{Name: name, State: checkOK, Detail: size(free) + " free"}
 	switch {
 	case free < roomNone:
