@@ -85,9 +85,13 @@ func (tx *transaction) move(run scheduler.RunID, c TaskChange) error {
 	}
 }
 
-// DeleteTask implements Tasks. Tasks that depended on it no longer do.
+// DeleteTask implements Tasks. Tasks that depended on it no longer do. A conversation of one portion goes in the same
+// transaction, a longer one before, as with DeleteRun.
 func (s *SQLiteStore) DeleteTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) error {
-	return s.apply(ctx, "delete task "+string(id), func(tx *transaction) error {
+	turns := func(tx *transaction) (int64, error) {
+		return tx.exec(deleteTurnsOfTask, string(run), string(id), int64(turnPortion))
+	}
+	return s.deleteWithTurns(ctx, "delete task "+string(id), turns, func(tx *transaction) error {
 		if _, err := tx.exec(deleteDependents, string(run), string(id)); err != nil {
 			return err
 		}
