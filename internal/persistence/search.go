@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The search index follows the turns. It is made up of all turns up to the one that the table "searchable" names, and
@@ -117,9 +115,6 @@ func (s *SQLiteStore) SearchTurns(ctx context.Context, query TurnQuery) (list []
 			ORDER BY conversation_search.rowid DESC LIMIT ?4`
 		rows, err := q.QueryContext(ctx, text, match, string(query.Run), query.Repository, limit)
 		list, err = collect(rows, err, scanFound)
-		if code(err) == sqlite3.SQLITE_ERROR {
-			return &Error{Op: op, Kind: ErrQuery, Err: err, Hint: "look for fewer words"}
-		}
 		return err
 	})
 	return list, err

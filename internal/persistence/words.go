@@ -2,11 +2,15 @@ package persistence
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 )
 
 const wordsHint = `words are looked for as they are, and all of them; "a phrase", begin*, OR and NOT have a meaning`
+
+// longestQuery bounds what can be looked for, in bytes. The cost grows with the square of the number of words.
+const longestQuery = 1000
 
 // term is one thing to look for.
 type term struct {
@@ -20,6 +24,9 @@ func (t term) is(operator string) bool { return t.operator && t.text == operator
 // matchOf makes what a person typed into an expression of SQLite's search. Every word is quoted, so that nothing in it
 // has a meaning there.
 func matchOf(words string) (string, error) {
+	if len(words) > longestQuery {
+		return "", badQuery(fmt.Sprintf("it is too long, %d bytes of at most %d", len(words), longestQuery))
+	}
 	terms, err := termsOf(words)
 	if err != nil {
 		return "", err
