@@ -145,34 +145,6 @@ func TestTheSchemaAllowsExactlyTheDomainsWords(t *testing.T) {
 	})
 }
 
-// TestNoHotStatementScansATable asks SQLite how it would run each statement of the writer.
-func TestNoHotStatementScansATable(t *testing.T) {
-	s := fileStore(t, Options{})
-	rare := map[command]bool{deleteDependents: true}
-	onWriter(t, s, func(conn *sql.Conn) error {
-		for c, text := range commandTexts {
-			if rare[command(c)] || !strings.ContainsAny(text, "?") {
-				continue
-			}
-			args := make([]any, strings.Count(text, "?"))
-			rows, err := conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
-			steps, err := collect(rows, err, func(r scanner) (step string, err error) {
-				var id, parent, unused int
-				return step, r.Scan(&id, &parent, &unused, &step)
-			})
-			if err != nil {
-				return err
-			}
-			for _, step := range steps {
-				if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "CONSTANT ROW") {
-					t.Errorf("%s: %s", text, step)
-				}
-			}
-		}
-		return nil
-	})
-}
-
 func TestOpeningTwiceDoesNotWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "orc.db")
 	first, err := NewSQLiteStore(t.Context(), path)
