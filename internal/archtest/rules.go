@@ -20,6 +20,7 @@ var arrows = map[string][]string{
 	"internal/diagnostic":    {},
 	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 	"internal/plan/document": {"internal/diagnostic"},
+	"internal/plan/tasklist": {},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
