@@ -51,6 +51,16 @@ func (a *App) ownerAlive(ctx context.Context, st persistence.Store, run persiste
 	return a.Now().Before(a.silentUntil(lease, taken)), nil
 }
 
+// ownerHolds says whether a process of this machine holds the run's lock, whether it answers or not.
+func (a *App) ownerHolds(run persistence.Run) (bool, error) {
+	dir, err := a.RunDir(string(run.ID))
+	if err != nil {
+		return false, err
+	}
+	_, held, err := locked(filepath.Join(dir, ownerLock))
+	return held, err
+}
+
 // silentUntil is how long an owner that took its lock at a time may stay silent. Without a lease it is just beginning
 // or just ending.
 func (a *App) silentUntil(lease persistence.Lease, taken time.Time) time.Time {
