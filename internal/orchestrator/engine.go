@@ -38,6 +38,9 @@ type Repository interface {
 	PlanMerge(ctx context.Context, run, tip, message string) (workspace.Merge, error)
 	Advance(ctx context.Context, run string, m workspace.Merge) error
 	Merged(ctx context.Context, run, task string, number int) (string, bool, error)
+	Merges(ctx context.Context, run string) ([]workspace.MergedWork, error)
+	Saves(ctx context.Context, run string) ([]workspace.SavedRef, error)
+	SealLate(ctx context.Context, s workspace.SealSpec) (workspace.Saved, bool, error)
 	Mirror(ctx context.Context, run, branch string) error
 	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)
 	Sweep(ctx context.Context, run string) error
@@ -122,8 +125,9 @@ type tracked struct {
 	attempt *persistence.Attempt // the latest; nil = never started
 	failure *persistence.Attempt // the latest that failed; told to the next one
 	cancel  context.CancelCauseFunc
-	lost    int    // times that its supervisor went away
-	note    string // for the next attempt
+	lost    int                   // times that its supervisor went away
+	note    string                // for the next attempt
+	found   *workspace.MergedWork // merged work of an attempt that the store does not know
 }
 
 // New checks the options.
