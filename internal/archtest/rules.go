@@ -25,8 +25,9 @@ var arrows = map[string][]string{
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
 
-	"internal/provider":   {"internal/process"},
-	"internal/provider/*": {"internal/provider", "internal/process"},
+	"internal/provider":              {"internal/process"},
+	"internal/provider/*":            {"internal/provider", "internal/provider/stream", "internal/process"},
+	"internal/provider/providertest": {"internal/provider", "internal/provider/stream", "internal/process"},
 
 	"internal/workspace":   {"internal/scheduler", "internal/process"},
 	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
