@@ -94,7 +94,7 @@ func (anthropic) stream(out *output, q Request, act reply) {
 		}
 		send("content_block_stop", object{"index": 1})
 	}
-	send("message_delta", object{"delta": object{"stop_reason": anthropicStop(act), "stop_sequence": nil}, "usage": object{"output_tokens": outputTokens}})
+	send("message_delta", object{"delta": object{"stop_reason": anthropicStop(act), "stop_sequence": nil}, "usage": object{"output_tokens": OutputTokens}})
 	send("message_stop", object{})
 }
 
@@ -105,8 +105,8 @@ func (anthropic) whole(w http.ResponseWriter, q Request, act reply) {
 // anthropicMessage is the answer, or the envelope that a stream begins with.
 func anthropicMessage(q Request, act reply, begun bool) object {
 	usage := object{
-		"input_tokens": inputTokens - cachedTokens - cacheWriteTokens, "cache_creation_input_tokens": cacheWriteTokens,
-		"cache_read_input_tokens": cachedTokens, "output_tokens": 1,
+		"input_tokens": InputTokens - CachedTokens - CacheWriteTokens, "cache_creation_input_tokens": CacheWriteTokens,
+		"cache_read_input_tokens": CachedTokens, "output_tokens": 1,
 	}
 	m := object{
 		"id": callID("msg", q), "type": "message", "role": "assistant", "model": q.Model, "content": []any{},
@@ -119,7 +119,7 @@ func anthropicMessage(q Request, act reply, begun bool) object {
 	if act.call != nil {
 		content = append(content, object{"type": "tool_use", "id": callID("toolu", q), "name": act.call.Name, "input": act.call.Args})
 	}
-	usage["output_tokens"] = outputTokens
+	usage["output_tokens"] = OutputTokens
 	m["content"], m["stop_reason"] = content, anthropicStop(act)
 	return m
 }

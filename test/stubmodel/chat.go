@@ -112,9 +112,9 @@ func chatFinish(act reply) string {
 
 func chatUsage() object {
 	return object{
-		"prompt_tokens": inputTokens, "prompt_tokens_details": object{"cached_tokens": cachedTokens},
-		"completion_tokens": outputTokens, "completion_tokens_details": object{"reasoning_tokens": reasoningTokens},
-		"total_tokens": inputTokens + outputTokens,
+		"prompt_tokens": InputTokens, "prompt_tokens_details": object{"cached_tokens": CachedTokens},
+		"completion_tokens": OutputTokens, "completion_tokens_details": object{"reasoning_tokens": ReasoningTokens},
+		"total_tokens": InputTokens + OutputTokens,
 	}
 }
 

@@ -110,8 +110,8 @@ func geminiDocument(q Request, parts []any, last bool) object {
 	if last {
 		candidate["finishReason"] = "STOP"
 		doc["usageMetadata"] = object{
-			"promptTokenCount": inputTokens, "cachedContentTokenCount": cachedTokens, "thoughtsTokenCount": reasoningTokens,
-			"candidatesTokenCount": outputTokens - reasoningTokens, "totalTokenCount": inputTokens + outputTokens,
+			"promptTokenCount": InputTokens, "cachedContentTokenCount": CachedTokens, "thoughtsTokenCount": ReasoningTokens,
+			"candidatesTokenCount": OutputTokens - ReasoningTokens, "totalTokenCount": InputTokens + OutputTokens,
 		}
 	}
 	return doc

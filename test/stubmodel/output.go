@@ -10,13 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// What every answer is said to have cost, in tokens.
+// What every answer is said to have cost, in tokens: InputTokens were sent, CachedTokens and CacheWriteTokens of them
+// read from and written to the cache; OutputTokens were received, ReasoningTokens of them reasoning. Only Anthropic's
+// dialect tells CacheWriteTokens, only the others tell ReasoningTokens.
 const (
-	inputTokens      = 101 // sent, those from the cache included where the service counts so
-	cachedTokens     = 7
-	cacheWriteTokens = 5
-	outputTokens     = 23
-	reasoningTokens  = 3
+	InputTokens      = 101
+	CachedTokens     = 7
+	CacheWriteTokens = 5
+	OutputTokens     = 23
+	ReasoningTokens  = 3
 )
 
 // object is a JSON object.

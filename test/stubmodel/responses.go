@@ -157,9 +157,9 @@ func responsesDocument(q Request, act reply, status string) object {
 	}
 	doc["output"] = items
 	doc["usage"] = object{
-		"input_tokens": inputTokens, "input_tokens_details": object{"cached_tokens": cachedTokens},
-		"output_tokens": outputTokens, "output_tokens_details": object{"reasoning_tokens": reasoningTokens},
-		"total_tokens": inputTokens + outputTokens,
+		"input_tokens": InputTokens, "input_tokens_details": object{"cached_tokens": CachedTokens},
+		"output_tokens": OutputTokens, "output_tokens_details": object{"reasoning_tokens": ReasoningTokens},
+		"total_tokens": InputTokens + OutputTokens,
 	}
 	return doc
 }

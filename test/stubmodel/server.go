@@ -230,9 +230,9 @@ func (s *Server) wake() {
 func other(w http.ResponseWriter, path string) {
 	switch {
 	case strings.HasSuffix(path, "/count_tokens"):
-		writeJSON(w, http.StatusOK, object{"input_tokens": inputTokens})
+		writeJSON(w, http.StatusOK, object{"input_tokens": InputTokens})
 	case strings.HasSuffix(path, ":countTokens"):
-		writeJSON(w, http.StatusOK, object{"totalTokens": inputTokens})
+		writeJSON(w, http.StatusOK, object{"totalTokens": InputTokens})
 	case strings.HasSuffix(path, "/models"):
 		writeJSON(w, http.StatusOK, object{
 			"object": "list", "has_more": false, "models": []any{},

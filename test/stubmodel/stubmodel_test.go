@@ -60,7 +60,7 @@ func TestScriptIsPlayedStepByStep(t *testing.T) {
 			if h.text != "I run a command." || h.tool == "" || !strings.Contains(h.args, "echo <hi>") || h.broken {
 				t.Errorf("first step: %+v", h)
 			}
-			if h.input != inputTokens || h.output != outputTokens {
+			if h.input != InputTokens || h.output != OutputTokens {
 				t.Errorf("%d tokens in, %d out", h.input, h.output)
 			}
 			h = say(t, s, w, prompt, "I run a command.", "=hi from the tool")
