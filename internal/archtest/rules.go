@@ -20,13 +20,15 @@ var arrows = map[string][]string{
 	"internal/diagnostic":    {},
 	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 	"internal/plan/document": {"internal/diagnostic"},
+	"internal/plan/tasklist": {},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
 
-	"internal/provider":   {"internal/process"},
-	"internal/provider/*": {"internal/provider", "internal/process"},
+	"internal/provider":              {"internal/process"},
+	"internal/provider/*":            {"internal/provider", "internal/provider/stream", "internal/process"},
+	"internal/provider/providertest": {"internal/provider", "internal/provider/stream", "internal/process"},
 
 	"internal/workspace":   {"internal/scheduler", "internal/process"},
 	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
@@ -50,6 +52,14 @@ var arrows = map[string][]string{
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/kill":     {"test/rig"},
+
+	// The agents' model, and the suite that drives real agents both through their drivers and through orc.
+	"test/stubmodel":       {},
+	"test/stubmodel/serve": {"test/stubmodel"},
+	"test/conformance": {
+		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
+		"test/rig", "test/stubmodel",
+	},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.

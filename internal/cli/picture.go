@@ -19,6 +19,7 @@ type picture struct {
 	alive       bool                                       // somebody owns the run
 	interrupted bool                                       // nobody does, though it should be going on
 	stoppedAt   time.Time                                  // when its owner was last known to live, if interrupted
+	frozen      int                                        // process number of an owner that does not answer; 0 = none
 	now         time.Time
 }
 
@@ -57,6 +58,13 @@ func (a *App) load(ctx context.Context, st persistence.Store, run persistence.Ru
 		p.stoppedAt = run.CreatedAt
 		if err == nil && lease.ExpiresAt.After(p.stoppedAt) {
 			p.stoppedAt = lease.ExpiresAt
+		}
+		held, err := a.ownerHolds(run)
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			p.frozen = lease.PID
 		}
 	}
 	return p, nil

@@ -221,7 +221,7 @@ func (r *remains) remove(ctx context.Context, st persistence.Store) (kept string
 	if err := os.MkdirAll(r.folder, 0o700); err != nil {
 		return "", fmt.Errorf("make the run's folder: %w", err)
 	}
-	for _, name := range []string{ownerLock, mergeLock} {
+	for _, name := range []string{claimLock, ownerLock, mergeLock} {
 		lock, err := process.Hold(filepath.Join(r.folder, name))
 		if errors.Is(err, process.ErrHeld) {
 			return "another command works on it", nil

@@ -146,6 +146,9 @@ func (a *App) headline(p *picture, pt paint) string {
 	about := fmt.Sprintf("run %s · branch %s from %s", r.ID, r.Branch, baseName(r))
 	sign := pt.sgr(m.color, m.sign(a.ascii()))
 	switch {
+	case p.frozen != 0:
+		return fmt.Sprintf("%s Run %s (%s): its process %d does not answer. Nothing is lost.   %s", sign, r.ID, name,
+			p.frozen, pt.bold("orc resume"))
 	case p.interrupted:
 		return fmt.Sprintf("%s Run %s (%s) stopped unexpectedly %s. Nothing is lost.   %s", sign, r.ID, name,
 			ago(p.now, p.stoppedAt), pt.bold("orc resume"))

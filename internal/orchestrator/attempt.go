@@ -35,6 +35,7 @@ func (e *Engine) launch(s start) {
 	t.cancel = cancel
 	task := *t.task
 	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
+	at.brief.last = s.last
 	e.attempts.Go(func() {
 		defer cancel(nil)
 		end := at.run(s.from, s.exit)
@@ -81,7 +82,7 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		result = r
 	}
 	if from == scheduler.PhaseVerifying {
-		failure, err := at.verify()
+		failure, err := at.gates()
 		if err != nil {
 			return at.end(err, "run the gates")
 		}
@@ -137,6 +138,9 @@ func (at *attempt) prepare() error {
 		a.Base = base
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err != nil {
+			return err
+		}
+		if err := at.rescue(); err != nil {
 			return err
 		}
 		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
@@ -265,6 +269,9 @@ func (at *attempt) keep(what string, end ended) ended {
 	}
 	outcome, reason := a.Outcome, a.Error
 	notices, err := at.e.save(at.e.ctx, a, what)
+	if errors.Is(err, workspace.ErrNoWorkspace) {
+		notices, err = at.e.gone(a), nil
+	}
 	if err != nil {
 		a.Outcome, a.Error = "", ""
 		return ended{trouble: fmt.Errorf("save its work (%s: %s): %w", outcome, reason, err)}
@@ -297,6 +304,32 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 		notices = append(notices, e.event(event.Notice, a.Task, a.Number, event.Detail{Message: n}))
 	}
 	return notices, nil
+}
+
+// gone says that there is nothing left to save: waiting for a folder that somebody removed would stop the run for good.
+func (e *Engine) gone(a *persistence.Attempt) []event.Event {
+	return []event.Event{e.event(event.Notice, a.Task, a.Number, event.Detail{
+		Message: "its workspace " + a.Workspace + " was removed by somebody else: nothing of this attempt could be saved",
+	})}
+}
+
+// rescue saves what came into the task's folder after its last attempt was saved: the folder is about to be made anew.
+func (at *attempt) rescue() error {
+	last := at.brief.last
+	if last == nil || last.Workspace == "" || last.Base == "" {
+		return nil
+	}
+	s := at.e.spec(last)
+	saved, ok, err := at.e.o.Repository.SealLate(at.ctx, workspace.SealSpec{
+		Run: s.Run, Task: s.Task, Number: last.Number, Dir: s.Dir, Index: s.Index, Base: last.Base,
+		Message: at.e.message(last, "changed later"),
+	})
+	if err != nil || !ok {
+		return err
+	}
+	return at.e.report(progress{attempt: at.a, events: []event.Event{at.e.event(event.Notice, at.a.Task, last.Number, event.Detail{
+		Message: "what was changed in its workspace since is saved as " + saved.Ref, Ref: saved.Ref, Commit: saved.Commit,
+	})}})
 }
 
 // message is the commit message of saved or merged work; recovery finds merges by its trailers.

@@ -2,15 +2,33 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 
+	"orchestrator/internal/event"
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
 )
 
 const outputKept = 8 << 10 // bytes of a failing output that are kept with the attempt
+
+// gates runs the gates, again when the process that supervises them was killed: the work that they look at is done and
+// still there.
+func (at *attempt) gates() (failure string, err error) {
+	for lost := 0; ; lost++ {
+		failure, err = at.verify()
+		if !errors.Is(err, process.ErrSupervisorLost) || lost == maxLost {
+			return failure, err
+		}
+		if err := at.e.report(progress{attempt: at.a, events: []event.Event{at.e.event(event.Notice, at.a.Task, at.a.Number, event.Detail{
+			Message: "the process that supervises its gates was killed; they run again",
+		})}}); err != nil {
+			return "", err
+		}
+	}
+}
 
 // verify runs the task's gates in its workspace, one after another, until one fails. The failure is for people and
 // for the next attempt; empty means that all passed.

@@ -13,7 +13,7 @@ import (
 )
 
 // loop is the life of the engine after loading: one input batch, one transition, its effects, and again.
-func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (scheduler.RunState, error) {
+func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, error) {
 	b := first
 	poll := time.NewTicker(e.o.Poll)
 	defer poll.Stop()
@@ -38,8 +38,8 @@ func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (sch
 		case <-e.deadline:
 			e.deadline = nil
 			e.cancelRunning(errStopped)
-		case err := <-beat:
-			return "", e.fatal(err)
+		case <-e.lease.Lost():
+			return "", e.fatal(e.lease.Err())
 		case <-poll.C:
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {

@@ -303,6 +303,5 @@ func (r *Repository) clearLanding(ctx context.Context, s LandSpec) error {
 		return err
 	}
 	c := r.plumbing("update-ref", "-m", "orc: merge is over", "--no-deref", "-d", landRef(s.Run), refs[landRef(s.Run)])
-	_, err = r.run(ctx, c)
-	return err
+	return r.updateRefs(ctx, c)
 }
