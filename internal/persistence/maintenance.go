@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 )
 
 // Check implements Maintenance: SQLite's own check of every page, index and constraint, then that every row's parent is
@@ -62,6 +63,9 @@ func orphans(ctx context.Context, q querier) ([]error, error) {
 // returns. Others go on reading and writing meanwhile.
 func (s *SQLiteStore) Backup(ctx context.Context, file string) (err error) {
 	op := "back up to " + file
+	if s.isClosed() {
+		return &Error{Op: op, Kind: ErrClosed}
+	}
 	if ctx.Err() != nil {
 		return wrap(op, context.Cause(ctx), s.path)
 	}
@@ -83,8 +87,16 @@ func (s *SQLiteStore) Backup(ctx context.Context, file string) (err error) {
 	if err := s.copyInto(ctx, file); err != nil {
 		return wrap(op, because(ctx, err), file)
 	}
-	// SQLite does not sync what it vacuums into another file.
-	return wrap(op, f.Sync(), file)
+	// SQLite does not sync what it vacuums into another file, nor the folder that names it.
+	return wrap(op, errors.Join(f.Sync(), syncFolder(filepath.Dir(file))), file)
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // copyInto fills an empty file.

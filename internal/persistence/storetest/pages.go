@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"orchestrator/internal/persistence"
@@ -17,6 +19,7 @@ var pageCases = []testCase{
 	{"the counts of a run are those of what is stored", runCounts},
 	{"a run with a long conversation is deleted whole", deleteLongRun},
 	{"a task with a long conversation is deleted whole", deleteLongTask},
+	{"pages, counts and searches obey contexts and closing", readsObey},
 	{"a deletion that was cut off is completed by the next", deleteAgain},
 }
 
@@ -156,4 +159,37 @@ func deleteAgain(t *testing.T, s persistence.Store) {
 	wantSame(t, "a deletion that was never begun left", got, persistence.RunCounts{Tasks: 2, Turns: turns})
 	must(t, s.DeleteRun(t.Context(), "aa"))
 	wantIs(t, s.DeleteRun(t.Context(), "aa"), persistence.ErrNotFound)
+}
+
+func readsObey(t *testing.T, s persistence.Store) {
+	create(t, s, "aa", task("a"), task("b"))
+	talk(t, s, "aa", 1)
+	file := filepath.Join(t.TempDir(), "copy")
+	calls := map[string]func(ctx context.Context) error{
+		"HistoryPage": func(ctx context.Context) error { return second(s.HistoryPage(ctx, "aa", "a", 0, 1)) },
+		"CountRun":    func(ctx context.Context) error { return second(s.CountRun(ctx, "aa")) },
+		"SearchTurns": func(ctx context.Context) error { return second(s.SearchTurns(ctx, persistence.TurnQuery{Words: "a0"})) },
+		"Check":       s.Check,
+		"Backup":      func(ctx context.Context) error { return s.Backup(ctx, file) },
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStopped)
+	for name, call := range calls {
+		if err := call(ctx); !errors.Is(err, errStopped) {
+			t.Errorf("%s: %v, want the cause", name, err)
+		}
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a backup that was not begun left a file")
+	}
+	wantSame(t, "found", search(t, s, persistence.TurnQuery{Words: "a0"}), []string{"a0"})
+	must(t, s.Close())
+	for name, call := range calls {
+		if err := call(t.Context()); !errors.Is(err, persistence.ErrClosed) {
+			t.Errorf("%s of a closed store: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the backup of a closed store left a file")
+	}
 }
