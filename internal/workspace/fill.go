@@ -57,7 +57,7 @@ func (r *Repository) readTree(ctx context.Context, op string, s Spec) error {
 	c := r.inWorkspace(s.Dir, partial(s.Index), "read-tree", "-m", "-u", "--no-recurse-submodules", s.Base)
 	c.config = [][2]string{{"checkout.workers", "1"}}
 	if _, err := r.run(ctx, c); err != nil {
-		return &Error{Op: op, Err: err}
+		return &Error{Op: op, Err: filterError(err)}
 	}
 	return nil
 }

@@ -247,7 +247,7 @@ func (r *Repository) updateIndex(ctx context.Context, dir, index string, todo *p
 	c := r.inWorkspace(dir, index, "update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 	c.stdin, c.writes = strings.NewReader(strings.Join(todo.paths, "\x00")+"\x00"), true
 	_, err := r.run(ctx, c)
-	return err
+	return filterError(err)
 }
 
 // writeTree writes an index as a tree.
