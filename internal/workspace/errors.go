@@ -30,6 +30,7 @@ var (
 	ErrLanding       = errors.New("a merge is already under way")
 	ErrMarkers       = errors.New("conflict markers remain")
 	ErrInvalid       = errors.New("invalid name")
+	ErrProvide       = errors.New("a file for the workspace cannot be had")
 	ErrFilter        = errors.New("a required git filter failed")
 )
 

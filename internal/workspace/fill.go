@@ -116,7 +116,7 @@ func (r *Repository) Discard(s Spec) error {
 	if err := r.check(s); err != nil {
 		return err
 	}
-	if err := removeFile(s.Index); err != nil {
+	if err := removeFile(s.Index, excluded(s.Index)); err != nil {
 		return err
 	}
 	if err := r.RemoveAll(s.Dir); err != nil {

@@ -109,7 +109,12 @@ func (p *pending) oddities(root *os.Root, folder string, known []string) error {
 // others lists the new files that are not ignored. A repository inside of the folder is listed as its path with a
 // slash at the end.
 func (r *Repository) others(ctx context.Context, root *os.Root, dir, index string, extras []extra, todo *pending) ([]string, error) {
-	args := []string{"ls-files", "-z", "--others", "--exclude-standard", "--"}
+	args := []string{"ls-files", "-z", "--others", "--exclude-standard"}
+	provided := excluded(strings.TrimSuffix(strings.TrimSuffix(index, ".seal"), ".check"))
+	if _, err := os.Lstat(provided); err == nil {
+		args = append(args, "--exclude-from="+provided)
+	}
+	args = append(args, "--")
 	if len(extras) <= fewPaths {
 		for _, x := range extras {
 			args = append(args, x.path)
