@@ -42,6 +42,18 @@ type Quitter interface {
 	GivenUp() bool
 }
 
+// Complainer is a Decoder of a program that also complains in plain words on its standard output.
+type Complainer interface {
+	// Complaints are those words; they count as if they had come on standard error.
+	Complaints() string
+}
+
+// Flusher is a Decoder that holds back events, such as a text that comes in pieces.
+type Flusher interface {
+	// Flush returns what was held back, when no line follows any more.
+	Flush() []provider.Event
+}
+
 // Verdict is what an agent's output says about its turn. Kind and Error as in provider.Result.
 type Verdict struct {
 	Ended bool // the agent said how the turn ended; without that it did not go well
