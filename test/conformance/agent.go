@@ -17,6 +17,7 @@ type agent struct {
 	name     string
 	driver   provider.Agent
 	program  string // below node_modules
+	version  string // of the program, as pinned
 	optional bool   // its package is optional, and it may be missing on a machine
 	node     int    // the oldest version of node that it needs; 0 = none
 	model    string
@@ -46,7 +47,7 @@ func (o options) chosen() []agent {
 func claudeAgent() agent {
 	return agent{
 		name: "claude", driver: claude.Claude{}, program: "@anthropic-ai/claude-code-linux-x64/claude",
-		model: "claude-opus-5-5", unknown: unknownUUID,
+		version: "2.1.330", model: "claude-opus-5-5", unknown: unknownUUID,
 		args: []string{"--allowedTools=Bash"}, // its role may run commands
 		prepare: func(s *site) ([]string, error) {
 			return []string{
@@ -77,7 +78,7 @@ remote_plugin = false
 func codexAgent(name, model string) agent {
 	return agent{
 		name: name, driver: codex.Codex{}, program: "@openai/codex/vendor/x86_64-unknown-linux-musl/bin/codex",
-		model: model, unknown: unknownUUID,
+		version: "0.169.0", model: model, unknown: unknownUUID,
 		prepare: func(s *site) ([]string, error) {
 			home := filepath.Join(s.Home, "codex")
 			err := writeFile(filepath.Join(home, "config.toml"), fmt.Sprintf(codexConfig, s.model.URL()))

@@ -18,17 +18,23 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return []scenario{
+		{"inspect", inspect},
 		{"turns", turns},
 		{"kill", killed},
 		{"cancel", canceled},
 		{"unknown", unknown},
 		{"prompt", prompt},
+		{"read-only", readOnly},
+		{"words", ordinaryWords},
+		{"retry", retried},
+		{"mid-stream", midStream},
 		{"auth", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 401}, provider.KindAuth)},
 		{"limit", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 429, RetryAfter: "1"}, provider.KindLimit)},
 		{"overload", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 529}, provider.KindTransient)},
 		{"credit", failure(stubmodel.Fault{Kind: stubmodel.FaultCredit}, provider.KindQuota)},
 		{"context", failure(stubmodel.Fault{Kind: stubmodel.FaultContext}, provider.KindContext)},
 		{"model", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 404}, provider.KindModel)},
+		{"refused", refused},
 	}
 }
 
@@ -208,6 +214,17 @@ func canceled(ctx context.Context, s *site) error {
 	return errors.Join(f...)
 }
 
+// inspect: the program is found in the version that is pinned, with the credentials that the environment has.
+func inspect(ctx context.Context, s *site) error {
+	var f faults
+	in, err := s.agent.driver.Inspect(ctx, s.program, s.env)
+	f.check(err == nil, "%w", err)
+	f.check(in.Path == s.program, "found at %q", in.Path)
+	f.check(in.Version == s.agent.version, "version %q, pinned is %q", in.Version, s.agent.version)
+	f.check(in.Login == provider.LoginFound, "the login is %s (%s)", in.Login, in.Fix)
+	return errors.Join(f...)
+}
+
 // unknown: a session that does not exist is called that, and not begun.
 func unknown(ctx context.Context, s *site) error {
 	var f faults
@@ -231,22 +248,18 @@ func prompt(ctx context.Context, s *site) error {
 	return errors.Join(f...)
 }
 
-// failure: while the model server makes a mistake, the turn fails in the way that is meant for it, says why, and the
-// same session works afterwards if it has begun.
-func failure(fault stubmodel.Fault, want provider.Kind) func(context.Context, *site) error {
-	return func(ctx context.Context, s *site) error {
-		var f faults
-		if err := s.model.Inject(fault); err != nil {
-			return err
-		}
-		defer s.model.Heal()
-		p := s.play(ctx, request{prompt: "Hello. [[say hello]]"})
-		f.check(p.err == nil, "%w", p.err)
-		f.check(p.Kind == want, "the turn is %q instead of %q: %s", p.Kind, want, p.Error)
-		f.check(p.Error != "", "nothing is said about why")
-		f.check(len(p.asked) > 0, "the model was not asked")
-		return errors.Join(f...)
-	}
+// readOnly: who may only look changes nothing, neither by a tool that writes nor by a command.
+func readOnly(ctx context.Context, s *site) error {
+	var f faults
+	p := s.play(ctx, request{
+		prompt:      "Look. [[write looked.txt no]] [[run echo no > commanded.txt]] [[say looked]]",
+		permissions: provider.PermitRead,
+	})
+	f.check(p.err == nil, "%w", p.err)
+	f.check(p.Kind == "" || p.Kind == provider.KindRefused, "the turn is %q: %s", p.Kind, p.Error)
+	f.check(len(p.asked) > 0, "the model was not asked")
+	f.check(s.read("looked.txt") == "" && s.read("commanded.txt") == "", "it wrote a file")
+	return errors.Join(f...)
 }
 
 // answered counts the requests that the model answered for the conversation itself.
