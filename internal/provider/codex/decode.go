@@ -208,15 +208,20 @@ func (d *decoder) complete(i *item) []provider.Event {
 }
 
 func (i *item) output() string {
-	texts := []string{i.Output}
+	texts := []string{i.Output, i.Error.Message}
 	for _, c := range i.Result.Content {
 		texts = append(texts, c.Text)
 	}
-	texts = append(texts, i.Error.Message)
 	if i.ExitCode != nil && *i.ExitCode != 0 {
 		texts = append(texts, fmt.Sprintf("exit %d", *i.ExitCode))
 	}
-	return strings.TrimSpace(strings.Join(texts, "\n"))
+	var b strings.Builder
+	for _, text := range texts {
+		if text = strings.TrimSuffix(text, "\n"); text != "" {
+			b.WriteString(text + "\n")
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // Verdict judges by turn.completed and turn.failed; errors before them were overcome.

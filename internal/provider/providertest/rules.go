@@ -190,7 +190,7 @@ func testRuleOneWriter(t *testing.T, s Suite) {
 func testRuleFolder(t *testing.T, s Suite) {
 	tr := s.New(t, "first").resume(s.Session)
 	tr.prepare(t)
-	s.Plant(t, filepath.Dir(tr.State)+"/home", tr.Dir, s.Session)
+	s.Plant(t, stream.Get(tr.Env, "HOME"), tr.Dir, s.Session)
 	tr.Dir = t.TempDir()
 	has, err := s.Agent.HasSession(t.Context(), tr.Turn)
 	if err != nil || has == s.CWDBound {

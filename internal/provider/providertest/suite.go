@@ -19,6 +19,7 @@ import (
 
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/stream"
 )
 
 // Suite is a driver with its captures. A capture NAME is NAME.out and, where there is any, NAME.err and NAME.code
@@ -51,6 +52,7 @@ type Suite struct {
 	Prompt func(stdin string) string      // finds the prompt in what the program was told; nil = all of it
 	Tune   func(t *testing.T, tr *Turned) // last changes to every turn
 	Model  string                         // given with every turn, where the driver wants one
+	Skip   map[string]string              // subtests that do not apply, and why
 
 	launcher *process.Supervisor
 }
@@ -98,7 +100,12 @@ func Run(t *testing.T, s Suite) {
 		"rule 11: litter is no work":                testRuleLitter,
 		"rule 12: the environment is the turn's":    testRuleEnvironment,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, s) })
+		t.Run(name, func(t *testing.T) {
+			if why, ok := s.Skip[name]; ok {
+				t.Skip(why)
+			}
+			test(t, s)
+		})
 	}
 }
 
@@ -212,6 +219,9 @@ func (s Suite) play(t *testing.T, tr *Turned) provider.Result {
 func (s Suite) try(t *testing.T, ctx context.Context, tr *Turned) (provider.Result, error) {
 	t.Helper()
 	tr.prepare(t)
+	if tr.Resume && tr.Session == s.Session {
+		s.Plant(t, stream.Get(tr.Env, "HOME"), tr.Dir, tr.Session)
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r, err := s.Agent.Turn(ctx, s.launcher, tr.Turn)

@@ -15,6 +15,7 @@ import (
 
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/stream"
 )
 
 func testFirst(t *testing.T, s Suite) {
@@ -351,7 +352,7 @@ func testHasSession(t *testing.T, s Suite) {
 	if has, err := s.Agent.HasSession(t.Context(), tr.Turn); has || err != nil {
 		t.Errorf("a session in an empty home: %v, %v", has, err)
 	}
-	s.Plant(t, filepath.Dir(tr.State)+"/home", tr.Dir, s.Session)
+	s.Plant(t, stream.Get(tr.Env, "HOME"), tr.Dir, s.Session)
 	if has, err := s.Agent.HasSession(t.Context(), tr.Turn); !has || err != nil {
 		t.Errorf("a session that is there: %v, %v", has, err)
 	}

@@ -82,7 +82,8 @@ func Ask(ctx context.Context, dir string, env []string, argv ...string) (string,
 	defer cancel()
 	var out, complaints strings.Builder
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	c.Dir, c.Env, c.Stdout, c.Stderr = dir, env, &out, &complaints
+	c.Dir, c.Stdout, c.Stderr = dir, &out, &complaints
+	c.Env = append([]string{}, env...) // nil would be our own environment
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = time.Second
