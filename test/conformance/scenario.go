@@ -194,7 +194,9 @@ func canceled(ctx context.Context, s *site) error {
 	var f faults
 	stop, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	running := s.begin(stop, request{prompt: "The word is stork. [[run touch running; tail -f /dev/null]] [[say not reached]]"})
+	// The command blocks only once, since some programs put the canceled prompt before the next one.
+	const block = "[[run test -e running || { touch running; exec tail -f /dev/null; }]]"
+	running := s.begin(stop, request{prompt: "The word is stork. " + block + " [[say the command is over]]"})
 	if err := s.await(ctx, "running", running); err != nil {
 		return err
 	}
@@ -248,7 +250,8 @@ func prompt(ctx context.Context, s *site) error {
 	return errors.Join(f...)
 }
 
-// readOnly: who may only look changes nothing, neither by a tool that writes nor by a command.
+// readOnly: who may only look changes nothing, neither by a tool that writes nor by a command. An agent that cannot be
+// kept to looking is not started.
 func readOnly(ctx context.Context, s *site) error {
 	var f faults
 	p := s.play(ctx, request{
@@ -256,8 +259,8 @@ func readOnly(ctx context.Context, s *site) error {
 		permissions: provider.PermitRead,
 	})
 	f.check(p.err == nil, "%w", p.err)
-	f.check(p.Kind == "" || p.Kind == provider.KindRefused, "the turn is %q: %s", p.Kind, p.Error)
-	f.check(len(p.asked) > 0, "the model was not asked")
+	f.check(p.Kind == "" || p.Kind == provider.KindRefused || p.Kind == provider.KindInvalid, "the turn is %q: %s", p.Kind, p.Error)
+	f.check((len(p.asked) == 0) == (p.Kind == provider.KindInvalid), "the turn is %q, and the model was asked %d times", p.Kind, len(p.asked))
 	f.check(s.read("looked.txt") == "" && s.read("commanded.txt") == "", "it wrote a file")
 	return errors.Join(f...)
 }
