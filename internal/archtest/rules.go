@@ -77,6 +77,7 @@ var fences = map[string][]string{
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
 	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
 	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
+	"github.com/coder/acp-go-sdk":     {"internal/provider/acp"},
 	"github.com/creack/pty":           {testsOnly},
 	"github.com/google/go-cmp":        {testsOnly},
 	"github.com/rogpeppe/go-internal": {testsOnly},
