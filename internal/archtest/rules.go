@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"test/stubmodel/serve": {"test/stubmodel"},
 	"test/conformance": {
 		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
+		"internal/provider/goose",
 		"test/rig", "test/stubmodel",
 	},
 }
