@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"test/stubmodel/serve": {"test/stubmodel"},
 	"test/conformance": {
 		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
+		"internal/provider/goose",
 		"test/rig", "test/stubmodel",
 	},
 }
@@ -77,6 +78,7 @@ var fences = map[string][]string{
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
 	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
 	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
+	"github.com/coder/acp-go-sdk":     {"internal/provider/acp"},
 	"github.com/creack/pty":           {testsOnly},
 	"github.com/google/go-cmp":        {testsOnly},
 	"github.com/rogpeppe/go-internal": {testsOnly},

@@ -99,11 +99,7 @@ func hint(err error) string {
 	if errors.As(err, &stored) && stored.Hint != "" {
 		return stored.Hint
 	}
-	var work *workspace.Error
-	if errors.As(err, &work) {
-		return work.Hint
-	}
-	return ""
+	return workspace.Hint(err)
 }
 
 // report prints an error and its hint, and returns the exit code.

@@ -112,6 +112,17 @@ func (p *picture) needsYou() []*scheduler.Task {
 	return waiting
 }
 
+// conflicts lists the attempts that wait with a merge conflict, in plan order.
+func (p *picture) conflicts() []persistence.Attempt {
+	var list []persistence.Attempt
+	for _, t := range p.needsYou() {
+		if at := p.last(t.ID); at.Outcome == scheduler.OutcomeConflict {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
 // cause returns the failure that explains the run's: the first task that failed hard, else the first that failed
 // at all; nil when none did.
 func (p *picture) cause() *scheduler.Task {
@@ -185,6 +196,8 @@ func (p *picture) exitStatus() int {
 	switch {
 	case p.interrupted, p.run.State == scheduler.RunPaused:
 		return ExitInterrupted
+	case len(p.conflicts()) > 0:
+		return ExitConflict
 	case p.run.State == scheduler.RunWaiting, len(p.needsYou()) > 0:
 		return ExitNeedsYou
 	case p.run.State == scheduler.RunFailed, p.run.State == scheduler.RunCanceled:

@@ -280,8 +280,19 @@ func (r *remains) removeFromRepository(ctx context.Context, st persistence.Store
 	if err := r.repo.RemoveAll(r.area); err != nil {
 		return err
 	}
+	saves, err := r.repo.Saves(ctx, string(r.run.ID))
+	if err != nil {
+		return err
+	}
 	kept, err := r.repo.DeleteRun(ctx, string(r.run.ID), r.run.Branch, workspace.DeleteOptions{})
 	if err != nil {
+		return err
+	}
+	gone := []string{view.Plural(len(names), "workspace"), view.Plural(len(saves), "ref") + " of saved work"}
+	if !kept {
+		gone = append(gone, "branch "+r.run.Branch)
+	}
+	if err := r.app.tell("removed %s  %s, its logs and its record", r.run.ID, strings.Join(gone, ", ")); err != nil {
 		return err
 	}
 	if kept {

@@ -26,6 +26,7 @@ type attempt struct {
 	task  *scheduler.Task
 	brief brief
 	turns []persistence.TaskTurn // to be stored with the next step
+	said  string                 // what the task is told
 }
 
 // launch starts the goroutine of an attempt. Called by the loop only.
@@ -51,8 +52,8 @@ func turnID(a *persistence.Attempt) string { return string(a.Task) + "." + strco
 func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	a := &at.a
 	if from == scheduler.PhasePreparing {
-		if err := at.prepare(); err != nil {
-			return at.end(err, "make the workspace")
+		if end := at.open(); end != nil {
+			return *end
 		}
 		from = scheduler.PhaseWorking
 	}
@@ -105,6 +106,25 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	return ended{result: result}
 }
 
+// open makes the workspace ready and the beginning of the work durable; not nil = the attempt ended with it.
+func (at *attempt) open() *ended {
+	bad := func(end ended) *ended { return &end }
+	if err := at.prepare(); err != nil {
+		return bad(at.end(err, "make the workspace"))
+	}
+	failure, err := at.setUp()
+	if err != nil {
+		return bad(at.end(err, "set the workspace up"))
+	}
+	if failure != "" {
+		return bad(at.failed(failure, false))
+	}
+	if err := at.begin(); err != nil {
+		return bad(at.end(err, ""))
+	}
+	return nil
+}
+
 // next is the phase after one, for this task.
 func (at *attempt) next(p scheduler.Phase) scheduler.Phase {
 	if p == scheduler.PhaseWorking && len(at.task.Verify) > 0 {
@@ -147,15 +167,20 @@ func (at *attempt) prepare() error {
 			return err
 		}
 	}
-	said := at.task.Command
+	at.said = at.task.Command
 	if at.task.Prompt != "" {
 		prompt, err := at.compose()
 		if err != nil {
 			return err
 		}
-		said = prompt
+		at.said = prompt
 	}
-	at.turns = append(at.turns, e.turn(a.Task, a.Number, "user", said))
+	return nil
+}
+
+// begin makes durable that the work begins.
+func (at *attempt) begin() error {
+	at.turns = append(at.turns, at.e.turn(at.a.Task, at.a.Number, "user", at.said))
 	return at.phase(scheduler.PhaseWorking)
 }
 
@@ -234,6 +259,8 @@ func (at *attempt) end(err error, doing string) ended {
 		}
 		a.Output = tail
 		return at.failed(fmt.Sprintf("timed out after %s", at.task.Timeout), false)
+	case errors.Is(err, workspace.ErrProvide): // only a person can help, by another plan or the missing file
+		return at.failed(err.Error(), true)
 	case errors.Is(err, errCanceled):
 		a.Outcome, a.Error = scheduler.OutcomeCanceled, "canceled"
 		return at.keep("canceled", ended{})

@@ -40,6 +40,7 @@ type Repository interface {
 	Merged(ctx context.Context, run, task string, number int) (string, bool, error)
 	Merges(ctx context.Context, run string) ([]workspace.MergedWork, error)
 	Saves(ctx context.Context, run string) ([]workspace.SavedRef, error)
+	Provide(ctx context.Context, s workspace.Spec, copies, links []string) error
 	SealLate(ctx context.Context, s workspace.SealSpec) (workspace.Saved, bool, error)
 	Mirror(ctx context.Context, run, branch string) error
 	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)

@@ -10,6 +10,7 @@ import (
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
 )
 
 // loop is the life of the engine after loading: one input batch, one transition, its effects, and again.
@@ -111,6 +112,9 @@ func (e *Engine) settle(b *batch) {
 	reason := "stopped; resumable"
 	if e.trouble != nil {
 		reason = e.trouble.Error()
+		if hint := workspace.Hint(e.trouble); hint != "" {
+			reason += "\n" + hint
+		}
 	}
 	e.finish(b, scheduler.RunPaused, reason)
 }

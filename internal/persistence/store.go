@@ -150,9 +150,12 @@ type Run struct {
 
 // RunOptions are the settings of a run that are not part of its plan's graph. Stored as one JSON object.
 type RunOptions struct {
-	FailFast bool             `json:"fail_fast,omitempty"`
-	Canceled bool             `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
-	Agents   map[string]Agent `json:"agents,omitempty"`   // roles that the plan's tasks use, resolved at the start
+	FailFast bool `json:"fail_fast,omitempty"`
+	Canceled bool `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
+	// How workspaces are set up: those of the tasks named, and of all others.
+	Setups map[scheduler.TaskID]scheduler.Setup `json:"setups,omitempty"`
+	Setup  *scheduler.Setup                     `json:"setup,omitempty"`
+	Agents map[string]Agent                     `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
 }
 
 // Agent is a role resolved to a way of running it.

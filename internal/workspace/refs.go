@@ -288,6 +288,7 @@ type SavedRef struct {
 	Number int
 	Ref    string
 	Commit string
+	Beside bool // not what the attempt left at its end, but a commit beside its HEAD, or what was changed later
 }
 
 // Saves lists everything that was saved of a run, by task and attempt. Commits beside an attempt's HEAD come right
@@ -310,7 +311,7 @@ func (r *Repository) Saves(ctx context.Context, run string) ([]SavedRef, error) 
 		if err != nil {
 			continue
 		}
-		saves = append(saves, SavedRef{Task: unescaped(parts[1]), Number: n, Ref: ref, Commit: id})
+		saves = append(saves, SavedRef{Task: unescaped(parts[1]), Number: n, Ref: ref, Commit: id, Beside: parts[0] == "extra"})
 	}
 	sort.Slice(saves, func(i, j int) bool {
 		a, b := saves[i], saves[j]
@@ -320,9 +321,8 @@ func (r *Repository) Saves(ctx context.Context, run string) ([]SavedRef, error) 
 		if a.Number != b.Number {
 			return a.Number < b.Number
 		}
-		extraA, extraB := strings.HasPrefix(a.Ref, runRefs(run)+"/extra/"), strings.HasPrefix(b.Ref, runRefs(run)+"/extra/")
-		if extraA != extraB {
-			return extraB
+		if a.Beside != b.Beside {
+			return b.Beside
 		}
 		return a.Ref < b.Ref
 	})

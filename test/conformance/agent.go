@@ -9,6 +9,7 @@ import (
 	"orchestrator/internal/provider"
 	"orchestrator/internal/provider/claude"
 	"orchestrator/internal/provider/codex"
+	"orchestrator/internal/provider/goose"
 	"orchestrator/test/stubmodel"
 )
 
@@ -17,6 +18,7 @@ type agent struct {
 	name     string
 	driver   provider.Agent
 	program  string // below node_modules
+	version  string // of the program, as pinned
 	optional bool   // its package is optional, and it may be missing on a machine
 	node     int    // the oldest version of node that it needs; 0 = none
 	model    string
@@ -33,7 +35,7 @@ const unknownUUID = "6f1c0a52-3f0e-4f0f-9d58-0f2b7d1f6a11"
 // agents are all that the suite knows.
 func agents() []agent {
 	code := codexAgent("codex-code-mode", "gpt-6.1-sol")
-	return []agent{claudeAgent(), codexAgent("codex", stubmodel.Model), code}
+	return []agent{claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent()}
 }
 
 // chosen are the agents that the command line names.
@@ -46,7 +48,7 @@ func (o options) chosen() []agent {
 func claudeAgent() agent {
 	return agent{
 		name: "claude", driver: claude.Claude{}, program: "@anthropic-ai/claude-code-linux-x64/claude",
-		model: "claude-opus-5-5", unknown: unknownUUID,
+		version: "2.1.330", model: "claude-opus-5-5", unknown: unknownUUID,
 		args: []string{"--allowedTools=Bash"}, // its role may run commands
 		prepare: func(s *site) ([]string, error) {
 			return []string{
@@ -77,11 +79,25 @@ remote_plugin = false
 func codexAgent(name, model string) agent {
 	return agent{
 		name: name, driver: codex.Codex{}, program: "@openai/codex/vendor/x86_64-unknown-linux-musl/bin/codex",
-		model: model, unknown: unknownUUID,
+		version: "0.169.0", model: model, unknown: unknownUUID,
 		prepare: func(s *site) ([]string, error) {
 			home := filepath.Join(s.Home, "codex")
 			err := writeFile(filepath.Join(home, "config.toml"), fmt.Sprintf(codexConfig, s.model.URL()))
 			return []string{"CODEX_HOME=" + home, "CODEX_API_KEY=not-a-key"}, err
+		},
+	}
+}
+
+func gooseAgent() agent {
+	return agent{
+		name: "goose", driver: goose.Goose{}, program: "@aaif/goose-binary-linux-x64/bin/goose",
+		version: "1.52.0", model: stubmodel.Model, unknown: "orc-no-such-session",
+		prepare: func(s *site) ([]string, error) {
+			return []string{
+				"GOOSE_PROVIDER=openai", "OPENAI_API_KEY=not-a-key", "OPENAI_HOST=" + s.model.URL(),
+				"GOOSE_PATH_ROOT=" + filepath.Join(s.Home, "goose"),
+				"GOOSE_DISABLE_KEYRING=1", "GOOSE_TELEMETRY_ENABLED=false",
+			}, nil
 		},
 	}
 }

@@ -68,6 +68,9 @@ func (r *report) judge(ctx context.Context, o options, a agent, root string, l *
 	}
 	defer func() { err = errors.Join(err, s.model.Close()) }()
 	missing := s.missing(ctx)
+	if missing != "" && !a.optional {
+		return fmt.Errorf("%s: %s", a.name, missing)
+	}
 	for _, c := range scenarios() {
 		if !slices.Contains(r.rows, c.name) || ctx.Err() != nil {
 			continue

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,8 +47,10 @@ func (r *report) add(o outcome) {
 	fmt.Println(line)
 }
 
+// failed says whether there is a fault, or nothing that could have had one.
 func (r *report) failed() bool {
-	return len(r.outcomes) == 0 || slices.ContainsFunc(r.outcomes, func(o outcome) bool { return o.fault != nil })
+	ran, faults, _ := r.count()
+	return ran == 0 || faults > 0
 }
 
 // table has a row for each scenario and a column for each agent, as Markdown.
@@ -73,17 +74,20 @@ func (r *report) table() string {
 }
 
 func (r *report) verdict() string {
-	var ran, faults, skipped int
+	ran, faults, skipped := r.count()
+	return fmt.Sprintf("%d checks, %d with faults, %d skipped", ran, faults, skipped)
+}
+
+func (r *report) count() (ran, faults, skipped int) {
 	for _, o := range r.outcomes {
 		switch {
 		case o.skipped != "":
 			skipped++
+			continue
 		case o.fault != nil:
 			faults++
-			ran++
-		default:
-			ran++
 		}
+		ran++
 	}
-	return fmt.Sprintf("%d checks, %d with faults, %d skipped", ran, faults, skipped)
+	return ran, faults, skipped
 }

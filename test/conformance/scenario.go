@@ -18,17 +18,23 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return []scenario{
+		{"inspect", inspect},
 		{"turns", turns},
 		{"kill", killed},
 		{"cancel", canceled},
 		{"unknown", unknown},
 		{"prompt", prompt},
+		{"read-only", readOnly},
+		{"words", ordinaryWords},
+		{"retry", retried},
+		{"mid-stream", midStream},
 		{"auth", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 401}, provider.KindAuth)},
 		{"limit", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 429, RetryAfter: "1"}, provider.KindLimit)},
 		{"overload", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 529}, provider.KindTransient)},
 		{"credit", failure(stubmodel.Fault{Kind: stubmodel.FaultCredit}, provider.KindQuota)},
 		{"context", failure(stubmodel.Fault{Kind: stubmodel.FaultContext}, provider.KindContext)},
 		{"model", failure(stubmodel.Fault{Kind: stubmodel.FaultStatus, Status: 404}, provider.KindModel)},
+		{"refused", refused},
 	}
 }
 
@@ -188,7 +194,9 @@ func canceled(ctx context.Context, s *site) error {
 	var f faults
 	stop, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	running := s.begin(stop, request{prompt: "The word is stork. [[run touch running; tail -f /dev/null]] [[say not reached]]"})
+	// The command blocks only once, since some programs put the canceled prompt before the next one.
+	const block = "[[run test -e running || { touch running; exec tail -f /dev/null; }]]"
+	running := s.begin(stop, request{prompt: "The word is stork. " + block + " [[say the command is over]]"})
 	if err := s.await(ctx, "running", running); err != nil {
 		return err
 	}
@@ -205,6 +213,17 @@ func canceled(ctx context.Context, s *site) error {
 	again := s.play(ctx, request{prompt: "Something else. [[say else done]]", session: p.Session, before: p.Counters})
 	f.well("the turn after it", again)
 	f.check(saw(again.asked, "stork"), "the turn after it does not carry what was before")
+	return errors.Join(f...)
+}
+
+// inspect: the program is found in the version that is pinned, with the credentials that the environment has.
+func inspect(ctx context.Context, s *site) error {
+	var f faults
+	in, err := s.agent.driver.Inspect(ctx, s.program, s.env)
+	f.check(err == nil, "%w", err)
+	f.check(in.Path == s.program, "found at %q", in.Path)
+	f.check(in.Version == s.agent.version, "version %q, pinned is %q", in.Version, s.agent.version)
+	f.check(in.Login == provider.LoginFound, "the login is %s (%s)", in.Login, in.Fix)
 	return errors.Join(f...)
 }
 
@@ -231,22 +250,19 @@ func prompt(ctx context.Context, s *site) error {
 	return errors.Join(f...)
 }
 
-// failure: while the model server makes a mistake, the turn fails in the way that is meant for it, says why, and the
-// same session works afterwards if it has begun.
-func failure(fault stubmodel.Fault, want provider.Kind) func(context.Context, *site) error {
-	return func(ctx context.Context, s *site) error {
-		var f faults
-		if err := s.model.Inject(fault); err != nil {
-			return err
-		}
-		defer s.model.Heal()
-		p := s.play(ctx, request{prompt: "Hello. [[say hello]]"})
-		f.check(p.err == nil, "%w", p.err)
-		f.check(p.Kind == want, "the turn is %q instead of %q: %s", p.Kind, want, p.Error)
-		f.check(p.Error != "", "nothing is said about why")
-		f.check(len(p.asked) > 0, "the model was not asked")
-		return errors.Join(f...)
-	}
+// readOnly: who may only look changes nothing, neither by a tool that writes nor by a command. An agent that cannot be
+// kept to looking is not started.
+func readOnly(ctx context.Context, s *site) error {
+	var f faults
+	p := s.play(ctx, request{
+		prompt:      "Look. [[write looked.txt no]] [[run echo no > commanded.txt]] [[say looked]]",
+		permissions: provider.PermitRead,
+	})
+	f.check(p.err == nil, "%w", p.err)
+	f.check(p.Kind == "" || p.Kind == provider.KindRefused || p.Kind == provider.KindInvalid, "the turn is %q: %s", p.Kind, p.Error)
+	f.check((len(p.asked) == 0) == (p.Kind == provider.KindInvalid), "the turn is %q, and the model was asked %d times", p.Kind, len(p.asked))
+	f.check(s.read("looked.txt") == "" && s.read("commanded.txt") == "", "it wrote a file")
+	return errors.Join(f...)
 }
 
 // answered counts the requests that the model answered for the conversation itself.

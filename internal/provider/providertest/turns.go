@@ -205,7 +205,7 @@ func testInvalidText(t *testing.T, s Suite) {
 		if !utf8.ValidString(e.Text) || !utf8.ValidString(e.Input) {
 			t.Errorf("invalid text in %+v", e)
 		}
-		said = said || strings.HasPrefix(e.Text, "bro") && strings.HasSuffix(e.Text, "ken")
+		said = said || strings.Contains(e.Text, "bro") && strings.Contains(e.Text, "ken")
 	}
 	if !said {
 		t.Error("what was around the invalid bytes is lost")

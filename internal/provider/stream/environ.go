@@ -102,3 +102,13 @@ func said(complaints string) error {
 	}
 	return nil
 }
+
+// SameFolder says whether two paths name one folder.
+func SameFolder(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}

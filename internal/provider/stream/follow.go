@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"orchestrator/internal/process"
@@ -27,6 +28,8 @@ type follower struct {
 	cut  cutter
 	buf  []byte
 	from int64 // events before it were given already
+	last int64 // end of the line that was decoded last
+	next int   // index of that line's next event
 	err  error // of the sink; it gets nothing after that
 }
 
@@ -103,25 +106,34 @@ func (f *follower) finish() error {
 	if err := f.read(); err != nil {
 		return err
 	}
-	return f.cut.rest(f.line)
+	if err := f.cut.rest(f.line); err != nil {
+		return err
+	}
+	if h, ok := f.d.(Flusher); ok {
+		return f.give(h.Flush())
+	}
+	return nil
 }
 
 func (f *follower) line(l line) error {
+	f.last, f.next = l.end, 0
 	if l.long {
-		return f.give(l, []provider.Event{{
+		return f.give([]provider.Event{{
 			Kind: provider.EventNotice,
 			Text: fmt.Sprintf("a line of more than %d MiB was left out", f.cut.limit>>20),
 		}})
 	}
-	return f.give(l, f.d.Decode(l.text))
+	return f.give(f.d.Decode(l.text))
 }
 
-func (f *follower) give(l line, events []provider.Event) error {
-	if f.t.Sink == nil || l.end < f.from {
+// give gives events of the last line to the sink.
+func (f *follower) give(events []provider.Event) error {
+	if f.t.Sink == nil || f.last < f.from {
 		return nil
 	}
-	for i, e := range events {
-		e.Offset, e.Index = l.end, i
+	for _, e := range events {
+		e.Offset, e.Index = f.last, f.next
+		f.next++
 		if err := f.t.Sink(e); err != nil {
 			f.err = fmt.Errorf("keep an event of %s: %w", f.t.ID, err)
 			return f.err
@@ -146,6 +158,9 @@ func (f *follower) result(exit process.Exit) (provider.Result, error) {
 	complaints, err := provider.Tail(f.t.Log+errSuffix, 0, errTail)
 	if err != nil {
 		return provider.Result{}, err
+	}
+	if c, ok := f.d.(Complainer); ok {
+		complaints = strings.TrimSpace(c.Complaints() + "\n" + complaints)
 	}
 	at := f.ended(exit)
 	r := judge(f.d.Verdict(at), exit, complaints, at)

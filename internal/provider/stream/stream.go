@@ -42,11 +42,24 @@ type Quitter interface {
 	GivenUp() bool
 }
 
+// Complainer is a Decoder of a program that also complains in plain words on its standard output.
+type Complainer interface {
+	// Complaints are those words; they count as if they had come on standard error.
+	Complaints() string
+}
+
+// Flusher is a Decoder that holds back events, such as a text that comes in pieces.
+type Flusher interface {
+	// Flush returns what was held back, when no line follows any more.
+	Flush() []provider.Event
+}
+
 // Verdict is what an agent's output says about its turn. Kind and Error as in provider.Result.
 type Verdict struct {
-	Ended bool // the agent said how the turn ended; without that it did not go well
-	Kind  provider.Kind
-	Error string
+	Ended  bool // the agent said how the turn ended; without that it did not go well
+	Kind   provider.Kind
+	Error  string
+	Unsure bool // what the program complained of may say more of the kind
 
 	Summary  string
 	Session  string
@@ -79,7 +92,7 @@ var (
 // Run starts the program and follows it to the end of the turn; see provider.Provider.Turn. When ctx ended, the
 // Result beside the error holds what was known of the session and its usage.
 func Run(ctx context.Context, l provider.Launcher, t provider.Turn, p Program, d Decoder) (provider.Result, error) {
-	release, err := claim(p.Argv[0], t.Session)
+	release, err := claim(t.Session)
 	if err != nil {
 		return provider.Result{}, err
 	}
@@ -161,15 +174,14 @@ var claimed sync.Map
 
 // claim takes a session for one turn. The programs do not lock theirs: of two turns at once, one is lost without a
 // word. Between processes the run's lease sees to it.
-func claim(program, session string) (release func(), err error) {
+func claim(session string) (release func(), err error) {
 	if session == "" {
 		return func() {}, nil
 	}
-	key := program + "\x00" + session
-	if _, taken := claimed.LoadOrStore(key, nil); taken {
+	if _, taken := claimed.LoadOrStore(session, nil); taken {
 		return nil, fmt.Errorf("session %s has a turn already: %w", session, ErrBusy)
 	}
-	return func() { claimed.Delete(key) }, nil
+	return func() { claimed.Delete(session) }, nil
 }
 
 // notStarted is a program that is not there or cannot be run: a fault that trying again does not mend.
