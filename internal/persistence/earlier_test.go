@@ -202,3 +202,53 @@ func TestAMigrationThatIsCanceledChangesNothing(t *testing.T) {
 	}
 	wantOldRun(t, openStore(t, path))
 }
+
+// TestAnEarlierProgramGoesOnInAFileThatWasMigratedUnderIt has statements prepared for schema 1 write after the migration,
+// as those of a run's owner would that was started before orc was replaced.
+func TestAnEarlierProgramGoesOnInAFileThatWasMigratedUnderIt(t *testing.T) {
+	path := earlier(t, 1)
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	var statements []*sql.Stmt
+	for _, text := range []string{
+		`INSERT INTO conversation_history (run, task, attempt, timestamp, role, content) VALUES ('7f3c', 'docs', 1, NULL, 'user', 'from before')`,
+		`DELETE FROM conversation_history WHERE run = 'a01b'`,
+	} {
+		stmt, err := db.PrepareContext(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stmt.Close()
+		statements = append(statements, stmt)
+	}
+	s := openStore(t, path)
+	found := func(words string) int {
+		t.Helper()
+		list, err := s.SearchTurns(t.Context(), persistence.TurnQuery{Words: words})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	if n := found("naive"); n != 2 {
+		t.Errorf("found %d before", n)
+	}
+	for _, stmt := range statements {
+		if _, err := stmt.ExecContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := found("before"); n != 1 {
+		t.Errorf("found %d of what it wrote", n)
+	}
+	if n := found("naive"); n != 1 {
+		t.Errorf("found %d after it deleted one", n)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
