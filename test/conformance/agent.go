@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/acp"
 	"orchestrator/internal/provider/claude"
 	"orchestrator/internal/provider/codex"
 	"orchestrator/internal/provider/goose"
@@ -22,8 +23,11 @@ type agent struct {
 	optional bool   // its package is optional, and it may be missing on a machine
 	node     int    // the oldest version of node that it needs; 0 = none
 	model    string
-	args     []string
 	unknown  string // an id that could be a session's, but is none
+	// commands lets a turn run commands, where that takes more than the permission to edit.
+	commands func(t *provider.Turn)
+	// last is true where only the last answer of a turn is counted.
+	last bool
 	// prepare writes the program's own configuration and returns its part of the environment.
 	prepare func(s *site) ([]string, error)
 	// skip says which scenarios make no sense, and why.
@@ -35,7 +39,9 @@ const unknownUUID = "6f1c0a52-3f0e-4f0f-9d58-0f2b7d1f6a11"
 // agents are all that the suite knows.
 func agents() []agent {
 	code := codexAgent("codex-code-mode", "gpt-6.1-sol")
-	return []agent{claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent()}
+	return []agent{
+		claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent(), gooseByProtocol(), openCodeByProtocol(),
+	}
 }
 
 // chosen are the agents that the command line names.
@@ -49,7 +55,7 @@ func claudeAgent() agent {
 	return agent{
 		name: "claude", driver: claude.Claude{}, program: "@anthropic-ai/claude-code-linux-x64/claude",
 		version: "2.1.330", model: "claude-opus-5-5", unknown: unknownUUID,
-		args: []string{"--allowedTools=Bash"}, // its role may run commands
+		commands: func(t *provider.Turn) { t.Args = []string{"--allowedTools=Bash"} },
 		prepare: func(s *site) ([]string, error) {
 			return []string{
 				"ANTHROPIC_BASE_URL=" + s.model.URL(),
@@ -94,10 +100,48 @@ func gooseAgent() agent {
 		version: "1.52.0", model: stubmodel.Model, unknown: "orc-no-such-session",
 		prepare: func(s *site) ([]string, error) {
 			return []string{
-				"GOOSE_PROVIDER=openai", "OPENAI_API_KEY=not-a-key", "OPENAI_HOST=" + s.model.URL(),
+				"GOOSE_PROVIDER=openai", "GOOSE_MODEL=" + stubmodel.Model, "OPENAI_API_KEY=not-a-key", "OPENAI_HOST=" + s.model.URL(),
 				"GOOSE_PATH_ROOT=" + filepath.Join(s.Home, "goose"),
 				"GOOSE_DISABLE_KEYRING=1", "GOOSE_TELEMETRY_ENABLED=false",
 			}, nil
+		},
+	}
+}
+
+// gooseByProtocol is the same program, driven by the Agent Client Protocol.
+func gooseByProtocol() agent {
+	a := gooseAgent()
+	a.name, a.driver, a.unknown = "acp-goose", acp.ACP{}, "20200101_1"
+	a.commands, a.last = withFullPermissions, true
+	return a
+}
+
+// withFullPermissions is for agents that ask: there nobody confines commands, so that none is allowed with less.
+func withFullPermissions(t *provider.Turn) { t.Permissions = provider.PermitFull }
+
+const openCodeConfig = `{
+  "$schema": "https://opencode.ai/config.json", "autoupdate": false, "share": "disabled",
+  "model": "stub/stub-model", "small_model": "stub/stub-model", "enabled_providers": ["stub"],
+  "provider": {"stub": {
+    "npm": "@ai-sdk/openai-compatible", "name": "Stub",
+    "options": {"baseURL": "%s/v1", "apiKey": "not-a-key"},
+    "models": {"stub-model": {"name": "Stub", "limit": {"context": 1000000, "output": 8000}}}
+  }}
+}
+`
+
+func openCodeByProtocol() agent {
+	return agent{
+		name: "acp-opencode", driver: acp.ACP{}, program: "opencode-linux-x64-baseline/bin/opencode", optional: true,
+		version: "1.18.33", unknown: "ses_df371bf60ffeSX5nw2vtZXXSUj", commands: withFullPermissions, last: true,
+		prepare: func(s *site) ([]string, error) {
+			err := writeFile(filepath.Join(s.Home, "config", "opencode", "opencode.json"), fmt.Sprintf(openCodeConfig, s.model.URL()))
+			return []string{
+				"XDG_CONFIG_HOME=" + filepath.Join(s.Home, "config"), "XDG_DATA_HOME=" + filepath.Join(s.Home, "data"),
+				"XDG_STATE_HOME=" + filepath.Join(s.Home, "state"), "XDG_CACHE_HOME=" + filepath.Join(s.Home, "cache"),
+				"OPENCODE_DISABLE_AUTOUPDATE=1", "OPENCODE_DISABLE_MODELS_FETCH=1", "OPENCODE_DISABLE_LSP_DOWNLOAD=1",
+				"OPENCODE_DISABLE_DEFAULT_PLUGINS=1", "OPENCODE_DISABLE_SHARE=1",
+			}, err
 		},
 	}
 }
