@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"orchestrator/internal/provider"
-	"orchestrator/internal/provider/acp"
 	"orchestrator/internal/provider/claude"
 	"orchestrator/internal/provider/codex"
 	"orchestrator/internal/provider/goose"
@@ -34,13 +33,17 @@ type agent struct {
 	skip map[string]string
 }
 
+// oldestNode is the first version of node that the agents work with which are no programs of their own.
+const oldestNode = 20
+
 const unknownUUID = "6f1c0a52-3f0e-4f0f-9d58-0f2b7d1f6a11"
 
 // agents are all that the suite knows.
 func agents() []agent {
 	code := codexAgent("codex-code-mode", "gpt-6.1-sol")
 	return []agent{
-		claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent(), gooseByProtocol(), openCodeByProtocol(),
+		claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent(), openCodeAgent(), geminiAgent(),
+		gooseByProtocol(), openCodeByProtocol(),
 	}
 }
 
@@ -104,44 +107,6 @@ func gooseAgent() agent {
 				"GOOSE_PATH_ROOT=" + filepath.Join(s.Home, "goose"),
 				"GOOSE_DISABLE_KEYRING=1", "GOOSE_TELEMETRY_ENABLED=false",
 			}, nil
-		},
-	}
-}
-
-// gooseByProtocol is the same program, driven by the Agent Client Protocol.
-func gooseByProtocol() agent {
-	a := gooseAgent()
-	a.name, a.driver, a.unknown = "acp-goose", acp.ACP{}, "20200101_1"
-	a.commands, a.last = withFullPermissions, true
-	return a
-}
-
-// withFullPermissions is for agents that ask: there nobody confines commands, so that none is allowed with less.
-func withFullPermissions(t *provider.Turn) { t.Permissions = provider.PermitFull }
-
-const openCodeConfig = `{
-  "$schema": "https://opencode.ai/config.json", "autoupdate": false, "share": "disabled",
-  "model": "stub/stub-model", "small_model": "stub/stub-model", "enabled_providers": ["stub"],
-  "provider": {"stub": {
-    "npm": "@ai-sdk/openai-compatible", "name": "Stub",
-    "options": {"baseURL": "%s/v1", "apiKey": "not-a-key"},
-    "models": {"stub-model": {"name": "Stub", "limit": {"context": 1000000, "output": 8000}}}
-  }}
-}
-`
-
-func openCodeByProtocol() agent {
-	return agent{
-		name: "acp-opencode", driver: acp.ACP{}, program: "opencode-linux-x64-baseline/bin/opencode", optional: true,
-		version: "1.18.33", unknown: "ses_df371bf60ffeSX5nw2vtZXXSUj", commands: withFullPermissions, last: true,
-		prepare: func(s *site) ([]string, error) {
-			err := writeFile(filepath.Join(s.Home, "config", "opencode", "opencode.json"), fmt.Sprintf(openCodeConfig, s.model.URL()))
-			return []string{
-				"XDG_CONFIG_HOME=" + filepath.Join(s.Home, "config"), "XDG_DATA_HOME=" + filepath.Join(s.Home, "data"),
-				"XDG_STATE_HOME=" + filepath.Join(s.Home, "state"), "XDG_CACHE_HOME=" + filepath.Join(s.Home, "cache"),
-				"OPENCODE_DISABLE_AUTOUPDATE=1", "OPENCODE_DISABLE_MODELS_FETCH=1", "OPENCODE_DISABLE_LSP_DOWNLOAD=1",
-				"OPENCODE_DISABLE_DEFAULT_PLUGINS=1", "OPENCODE_DISABLE_SHARE=1",
-			}, err
 		},
 	}
 }
