@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	"test/stubmodel/serve": {"test/stubmodel"},
 	"test/conformance": {
 		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
-		"internal/provider/goose",
+		"internal/provider/goose", "internal/provider/opencode", "internal/provider/gemini", "internal/provider/acp",
 		"test/rig", "test/stubmodel",
 	},
 }
