@@ -14,7 +14,9 @@ var arrows = map[string][]string{
 	"internal/scheduler": {},
 	"internal/event":     {},
 	// Child processes: knows no word of the domain.
-	"internal/process": {},
+	"internal/process": {"internal/fault"},
+	// Instants to die at and bugs to plant, for test/torture; nothing in a build without tags.
+	"internal/fault": {},
 
 	// Files that people write, and what is wrong with them.
 	"internal/diagnostic":    {},
@@ -22,18 +24,18 @@ var arrows = map[string][]string{
 	"internal/plan/document": {"internal/diagnostic"},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
-	"internal/persistence":           {"internal/scheduler", "internal/event"},
+	"internal/persistence":           {"internal/scheduler", "internal/event", "internal/fault"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
 
 	"internal/provider":   {"internal/process"},
 	"internal/provider/*": {"internal/provider", "internal/process"},
 
-	"internal/workspace":   {"internal/scheduler", "internal/process"},
+	"internal/workspace":   {"internal/scheduler", "internal/process", "internal/fault"},
 	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
 
 	"internal/orchestrator": {
 		"internal/scheduler", "internal/event", "internal/persistence",
-		"internal/process", "internal/provider", "internal/workspace",
+		"internal/process", "internal/provider", "internal/workspace", "internal/fault",
 	},
 
 	"internal/view":     {"internal/event", "internal/scheduler"},

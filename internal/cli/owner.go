@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"orchestrator/internal/config"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
@@ -62,10 +63,12 @@ func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run
 	if err != nil {
 		return nil, fmt.Errorf("take the run's lock: %w", err)
 	}
+	fault.Point("owner.locked")
 	o := &ownership{app: a, store: st, run: run, folder: folder, lock: lock}
 	if err := o.quiesce(ctx); err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
+	fault.Point("owner.quiet")
 	return o, nil
 }
 
@@ -80,6 +83,9 @@ func (a *App) alreadyOwned(run persistence.Run, pid int) error {
 // quiesce proves that nothing of a dead owner is alive: its supervisor is gone, and no process carries the run's
 // mark.
 func (o *ownership) quiesce(ctx context.Context) error {
+	if fault.Mutant("no-quiesce") {
+		return os.RemoveAll(filepath.Join(o.folder, supervisorLock))
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := process.WaitLock(ctx, filepath.Join(o.folder, supervisorLock)); err != nil {

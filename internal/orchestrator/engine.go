@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
@@ -174,6 +175,7 @@ func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) 
 	if err != nil {
 		return "", fmt.Errorf("own run %s: %w", e.o.Run, err)
 	}
+	fault.Point("engine.leased")
 	e.ctx, e.abort = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer e.abort(errFatal)
 	defer func() {
@@ -184,6 +186,7 @@ func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) 
 		if rel := e.o.Store.ReleaseLease(context.WithoutCancel(ctx), e.o.Run, e.generation); rel != nil && !errors.Is(rel, persistence.ErrLeaseLost) {
 			err = errors.Join(err, fmt.Errorf("give up the lease: %w", rel))
 		}
+		fault.Point("engine.released")
 	}()
 	beat, stopBeat := e.heartbeat()
 	defer stopBeat()

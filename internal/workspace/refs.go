@@ -9,6 +9,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"orchestrator/internal/fault"
 )
 
 // checkName says whether a run's or a task's name may be part of a ref and of a path.
@@ -114,6 +116,7 @@ func (r *Repository) Begin(ctx context.Context, run, branch, base string) error 
 	if _, err := r.run(ctx, c); err != nil {
 		return &Error{Op: op, Err: err}
 	}
+	fault.Point("git.begin")
 	return nil
 }
 
@@ -208,6 +211,7 @@ func (r *Repository) move(ctx context.Context, ref, id, old, why string) error {
 	c.writes = true
 	_, err := r.run(ctx, c)
 	if err == nil {
+		fault.Point("git.ref")
 		return nil
 	}
 	if ctx.Err() != nil {

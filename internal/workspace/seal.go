@@ -9,6 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"orchestrator/internal/fault"
 )
 
 // SealSpec says what is saved and as what.
@@ -94,6 +96,7 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec) (Saved, er
 	if err != nil {
 		return Saved{}, err
 	}
+	fault.Point("seal.tree")
 	out := Saved{Tree: tree, Ref: ref, Notices: append(notices, more...)}
 	switch whole, err := r.isTree(ctx, parents, s.Base, found[3].ID, tree); {
 	case err != nil:
@@ -105,15 +108,18 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec) (Saved, er
 			return Saved{}, err
 		}
 	}
+	fault.Point("seal.commit")
 	if err := r.move(ctx, ref, out.Commit, "", "save "+s.Task); err != nil {
 		if !errors.Is(err, ErrMoved) {
 			return Saved{}, err
 		}
 		return r.seal(ctx, s, spec) // another process was faster: its save counts
 	}
+	fault.Point("seal.ref")
 	if err := os.Rename(working, s.Index); err != nil {
 		return Saved{}, err
 	}
+	fault.Point("seal.index")
 	return r.asSaved(ctx, s, out)
 }
 
