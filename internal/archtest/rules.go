@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	// Programs that look at orc from outside: they run the binary and read what it prints.
 	"examples/demo": {},
 	"test/rig":      {},
-	"test/bench":    {"test/rig"},
+	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/kill":     {"test/rig"},
 }
 

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -150,6 +151,7 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 		a.Workspace = filepath.Join(e.o.Area, string(s.Task))
 	}
 	d.Phase = string(a.Phase)
+	e.openLog(a.Log)
 	t.note = ""
 	t.attempt = &a
 	e.settled = ""
@@ -157,4 +159,14 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	b.record(a)
 	b.t.Events = append(b.t.Events, e.event(event.TaskStarted, s.Task, s.Number, d))
 	b.starts = append(b.starts, start{attempt: a, from: a.Phase})
+}
+
+// openLog makes the log of an attempt while its start is being recorded: on a disk, a new file costs as much as the
+// record. Whoever writes the log makes it if it is not there, and reports what is wrong.
+func (e *Engine) openLog(path string) {
+	e.attempts.Go(func() {
+		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err == nil {
+			_ = f.Close()
+		}
+	})
 }

@@ -138,6 +138,16 @@ type RunOptions struct {
 type Agent struct {
 	Provider string `json:"provider"`
 	Command  string `json:"command,omitempty"` // provider command: the shell command that reads the prompt on stdin
+
+	// The rest is for agents with a driver of their own; see provider.Turn.
+	Account      string            `json:"account,omitempty"` // the provider's name in the configuration, whose limits it shares
+	Program      string            `json:"program,omitempty"`
+	Args         []string          `json:"args,omitempty"`
+	Model        string            `json:"model,omitempty"`
+	Permissions  string            `json:"permissions,omitempty"`
+	Instructions string            `json:"instructions,omitempty"`
+	Pass         []string          `json:"pass,omitempty"` // names of environment variables that it gets beside the usual ones
+	Set          map[string]string `json:"set,omitempty"`  // environment variables with their values
 }
 
 // RunFilter chooses runs. Zero values choose all.
