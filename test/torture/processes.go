@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"orchestrator/test/rig"
@@ -31,8 +32,7 @@ func vanish(ctx context.Context, s *site, limit time.Duration) ([]string, error)
 	}
 }
 
-// processes describes every living process that belongs to the site: by the home in its environment, which every
-// command inherits, or because its working folder or an open file lies in the site, as with orc's own processes.
+// processes describes every living process that belongs to the site.
 func processes(s *rig.Site) []string {
 	paths, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -40,21 +40,55 @@ func processes(s *rig.Site) []string {
 	}
 	var found []string
 	for _, folder := range paths {
-		pid := filepath.Base(folder)
-		if pid == strconv.Itoa(os.Getpid()) {
+		pid, err := strconv.Atoi(filepath.Base(folder))
+		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		home, mark := environment(folder, s.Home)
-		if !home && !inside(folder, s.Root) {
-			continue
+		if mark, ok := belongs(s, pid); ok {
+			if line := commandLine(pid); line != "" { // else it ended meanwhile
+				found = append(found, strconv.Itoa(pid)+mark+" "+line)
+			}
 		}
-		argv, err := os.ReadFile(filepath.Join(folder, "cmdline"))
-		if err != nil || len(argv) == 0 {
-			continue // ended meanwhile
-		}
-		found = append(found, pid+mark+" "+strings.ReplaceAll(strings.TrimSuffix(string(argv), "\x00"), "\x00", " "))
 	}
 	return found
+}
+
+// belongs says whether a process belongs to the site: by the home in its environment, which every command inherits,
+// or because its working folder or an open file lies in the site, as with orc's own processes.
+func belongs(s *rig.Site, pid int) (mark string, ok bool) {
+	folder := "/proc/" + strconv.Itoa(pid)
+	home, mark := environment(folder, s.Home)
+	return mark, home || inside(folder, s.Root)
+}
+
+// owns says whether a process still belongs to the site.
+func (s *site) owns(pid int) bool {
+	_, ok := belongs(s.Site, pid)
+	return ok
+}
+
+// commandLine is what a process was started as; empty when it is gone.
+func commandLine(pid int) string {
+	argv, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(string(argv), "\x00"), "\x00", " ")
+}
+
+// killCommand kills one of the shells that the supervisor started.
+func (d *disturbance) killCommand(o *owner) {
+	var shells []int
+	for _, pid := range o.supervisors() {
+		for _, child := range childrenOf(pid) {
+			if strings.HasPrefix(commandLine(child), "/bin/sh ") {
+				shells = append(shells, child)
+			}
+		}
+	}
+	if len(shells) > 0 {
+		_ = syscall.Kill(shells[d.rng.IntN(len(shells))], syscall.SIGKILL) // perhaps it has just ended
+	}
 }
 
 // environment says whether the process has the home, and the mark that orc gave it. A process that has ended or is
