@@ -40,7 +40,7 @@ func (c *checker) checkEvents() {
 	}
 	for _, t := range c.Tasks {
 		f.state[t.ID] = scheduler.TaskPending
-		if len(t.DependsOn) == 0 && len(c.Events) > 0 { // nothing has to happen for it to be so
+		if len(t.DependsOn) == 0 { // nothing has to happen for it to be so
 			f.state[t.ID] = scheduler.TaskEligible
 		}
 	}
@@ -60,7 +60,8 @@ func (c *checker) checkEvents() {
 		c.taskEvent(f, e)
 	}
 	for _, t := range c.Tasks {
-		if f.state[t.ID] != t.Status {
+		waits := f.state[t.ID] == scheduler.TaskEligible && t.Status == scheduler.TaskPending && len(c.Events) == 0
+		if f.state[t.ID] != t.Status && !waits {
 			c.broken(Events, "%s is %s, its events end with %s", t.ID, t.Status, f.state[t.ID])
 		}
 		if allowed := max(t.Attempts, 1); f.spent[t.ID] > allowed {

@@ -18,7 +18,7 @@ func vanish(ctx context.Context, s *site, limit time.Duration) ([]string, error)
 	if runtime.GOOS != "linux" {
 		return nil, nil // there is no /proc to ask
 	}
-	deadline := time.Now().Add(limit)
+	deadline, pause := time.Now().Add(limit), 5*time.Millisecond
 	for {
 		left := processes(s.Site)
 		if len(left) == 0 || time.Now().After(deadline) {
@@ -27,7 +27,8 @@ func vanish(ctx context.Context, s *site, limit time.Duration) ([]string, error)
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(pause):
+			pause = min(2*pause, 200*time.Millisecond)
 		}
 	}
 }
@@ -54,11 +55,16 @@ func processes(s *rig.Site) []string {
 }
 
 // belongs says whether a process belongs to the site: by the home in its environment, which every command inherits,
-// or because its working folder or an open file lies in the site, as with orc's own processes.
+// or because it is one of orc's own and its working folder or an open file lies in the site.
 func belongs(s *rig.Site, pid int) (mark string, ok bool) {
 	folder := "/proc/" + strconv.Itoa(pid)
 	home, mark := environment(folder, s.Home)
-	return mark, home || inside(folder, s.Root)
+	if home {
+		return mark, true
+	}
+	// A supervisor has no environment to speak of. Only of orc's own processes are the files looked at: that is slow.
+	program, err := os.Readlink(filepath.Join(folder, "exe"))
+	return mark, err == nil && strings.TrimSuffix(program, " (deleted)") == s.Orc && inside(folder, s.Root)
 }
 
 // owns says whether a process still belongs to the site.

@@ -135,7 +135,7 @@ func (w way) play(ctx context.Context, d *disturbance, o *owner) error {
 
 // haste is the share of what is left of a run after which it is disturbed at the latest: what comes later would
 // mostly find it over.
-const haste = 0.7
+const haste = 0.4
 
 // moment waits for a random moment. Half of the moments are a random time; the other half follow an event, since
 // most of what can go wrong lies just behind one.
