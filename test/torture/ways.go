@@ -90,7 +90,7 @@ func (w way) play(ctx context.Context, d *disturbance, o *owner) error {
 	}
 	if w == point {
 		// One that is not passed before the run is nearly over is given up, so that there is more to disturb.
-		d.await(ctx, o, time.Duration(haste*d.watcher.left*float64(d.calm.took))+100*time.Millisecond, 0)
+		d.await(ctx, o, time.Duration(d.watcher.left*float64(d.calm.took))+200*time.Millisecond, 0)
 		w = kill
 	} else {
 		d.moment(ctx, o)
