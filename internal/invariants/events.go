@@ -64,9 +64,6 @@ func (c *checker) checkEvents() {
 		if f.state[t.ID] != t.Status && !waits {
 			c.broken(Events, "%s is %s, its events end with %s", t.ID, t.Status, f.state[t.ID])
 		}
-		if allowed := max(t.Attempts, 1); f.spent[t.ID] > allowed {
-			c.broken(Allowance, "%s spent %d attempts of %d", t.ID, f.spent[t.ID], allowed)
-		}
 	}
 	for _, a := range c.Attempts {
 		if k := (key{a.Task, a.Number}); !f.started[k] {
@@ -148,6 +145,9 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 		c.worked[k] = true
 	}
 	t := c.task[id]
+	if allowed := max(t.Attempts, 1); f.spent[id] >= allowed {
+		c.broken(Allowance, "%s started although %s had spent all of its %d attempts", k, id, allowed)
+	}
 	for _, need := range t.DependsOn {
 		n := c.task[need]
 		switch state := f.state[need]; {

@@ -53,7 +53,8 @@ func (w way) environ(d *disturbance) []string {
 	}
 	points := fault.Points()
 	name := points[d.rng.IntN(len(points))]
-	return d.site.faultAt(name, 1+d.rng.IntN(d.passings(name)))
+	most := d.passings(name)
+	return d.site.faultAt(name, 1+min(d.rng.IntN(most), d.rng.IntN(most))) // the first ones are surely passed
 }
 
 // passings is about how often an owner passes a point before its run ends.
@@ -89,8 +90,11 @@ func (w way) play(ctx context.Context, d *disturbance, o *owner) error {
 		return o.wait(ctx, patience)
 	}
 	if w == point {
-		// One that is not passed before the run is nearly over is given up, so that there is more to disturb.
-		d.await(ctx, o, time.Duration(d.watcher.left*float64(d.calm.took))+200*time.Millisecond, 0)
+		if d.script != nil {
+			return o.wait(ctx, patience)
+		}
+		// One that is not passed after so long is given up, so that there is more to disturb.
+		d.await(ctx, o, time.Duration(1.5*d.watcher.left*float64(d.calm.took))+time.Second, 0)
 		w = kill
 	} else {
 		d.moment(ctx, o)
