@@ -38,6 +38,8 @@ var arrows = map[string][]string{
 		"internal/process", "internal/provider", "internal/workspace", "internal/fault",
 	},
 
+	"internal/invariants": {"internal/scheduler", "internal/event", "internal/persistence"},
+
 	"internal/view":     {"internal/event", "internal/scheduler"},
 	"internal/progress": {"internal/view", "internal/event", "internal/scheduler"},
 	"internal/tui":      {"internal/view", "internal/event", "internal/scheduler"},
@@ -47,7 +49,7 @@ var arrows = map[string][]string{
 
 	"internal/archtest": {},
 
-	// Programs that look at orc from outside: they run the binary and read what it prints.
+	// Programs that look at orc from outside: they run the binary and read what it prints, and torture what it stores.
 	"examples/demo": {},
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},

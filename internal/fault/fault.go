@@ -3,8 +3,8 @@
 // both are empty functions, which the compiler removes.
 //
 // Built with -tags orcfault, a process whose environment holds ORC_FAULT=name:n kills itself with SIGKILL when it
-// passes that point for the n-th time, and appends the name to the file of ORC_FAULT_LOG first. Built with
-// -tags orcmutant, ORC_MUTANT=name plants that bug.
+// passes that point for the n-th time. It writes the name to the file of ORC_FAULT_LOG first; while that file is there
+// no other process dies. Built with -tags orcmutant, ORC_MUTANT=name plants that bug.
 package fault
 
 import "slices"

@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -41,7 +42,10 @@ func Point(name string) {
 		return
 	}
 	if path := os.Getenv(logVariable); path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			return // another process has died already: its successor counts anew
+		}
 		if err == nil {
 			_, err = f.WriteString(name + "\n")
 		}
