@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"examples/demo": {},
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},
-	"test/kill":     {"test/rig"},
+	"test/torture":  {"test/rig", "internal/fault", "internal/invariants", "internal/persistence", "internal/scheduler"},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.

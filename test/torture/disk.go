@@ -31,7 +31,7 @@ func (o options) fillDisks(ctx context.Context, rounds int) (bool, error) {
 			return false, t.err
 		}
 	}
-	fmt.Printf("%d rounds in %s, %d ran out of room, %d with faults\n", t.rounds, time.Since(t.began).Round(time.Second), full, t.bad)
+	fmt.Printf("%d rounds in %s, in %d the owner ended with failures or without room, %d with faults\n", t.rounds, time.Since(t.began).Round(time.Second), full, t.bad)
 	return t.bad == 0, ctx.Err()
 }
 
