@@ -9,9 +9,12 @@ LDFLAGS := -s -w -X orchestrator/internal/cli.version=$(VERSION)
 TARGETS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-# Rounds of `make kill`, and the seed of its first round (empty: a new one, printed).
-N    ?= 10
-SEED ?=
+# Disturbances of `make torture` (plans of `make exhaust`, rounds of `make disk`), the seed of the first round (empty:
+# a new one, printed), and after how long no round is begun any more (empty: no limit).
+N     ?=
+SEED  ?=
+LIMIT ?=
+TORTURE := $(GO) run ./test/torture $(if $(SEED),-seed $(SEED)) $(if $(LIMIT),-limit $(LIMIT))
 
 .DEFAULT_GOAL := help
 
@@ -54,9 +57,28 @@ cross: ## build for linux and darwin, amd64 and arm64, into dist/
 bench: build ## measure against the floor: bare fork+exec, git by hand, the lower bound of a schedule
 	$(GO) run ./test/bench -orc bin/orc
 
-.PHONY: kill
-kill: build ## kill the owner at random moments and compare with an undisturbed run; N=rounds SEED=first
-	$(GO) run ./test/kill -orc bin/orc -rounds $(N) $(if $(SEED),-seed $(SEED))
+.PHONY: torture
+torture: orc-torture ## kill, freeze and race owners and compare with an undisturbed run; N=disturbances SEED=first LIMIT=4m
+	$(TORTURE) -orc bin/orc-torture -kills $(or $(N),100)
+
+.PHONY: exhaust
+exhaust: orc-torture ## die at every passing of every named point, also while resuming; N=plans SEED=first
+	$(TORTURE) -orc bin/orc-torture -exhaustive $(or $(N),1)
+
+.PHONY: disk
+disk: orc-torture ## fill the disk while a run goes on; N=rounds SEED=first; needs root, for a small disk in memory
+	$(TORTURE) -orc bin/orc-torture -disk $(or $(N),10)
+
+.PHONY: mutants
+mutants: ## plant bugs, one after another, and prove that the tests of recovery notice each
+	$(GO) build -trimpath -tags orcfault,orcmutant -o bin/orc-mutants ./cmd/orc
+	$(GO) test -c -tags orcmutant -o bin/simulation.test ./internal/orchestrator
+	$(TORTURE) -orc bin/orc-mutants -simulation bin/simulation.test -mutants
+
+# The program with its fault points.
+.PHONY: orc-torture
+orc-torture:
+	$(GO) build -trimpath -tags orcfault -o bin/orc-torture ./cmd/orc
 
 .PHONY: conformance
 conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,kill

@@ -14,7 +14,9 @@ var arrows = map[string][]string{
 	"internal/scheduler": {},
 	"internal/event":     {},
 	// Child processes: knows no word of the domain.
-	"internal/process": {},
+	"internal/process": {"internal/fault"},
+	// Instants to die at and bugs to plant, for test/torture; nothing in a build without tags.
+	"internal/fault": {},
 
 	// Files that people write, and what is wrong with them.
 	"internal/diagnostic":    {},
@@ -23,20 +25,22 @@ var arrows = map[string][]string{
 	"internal/plan/tasklist": {},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
-	"internal/persistence":           {"internal/scheduler", "internal/event"},
+	"internal/persistence":           {"internal/scheduler", "internal/event", "internal/fault"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
 
 	"internal/provider":              {"internal/process"},
 	"internal/provider/*":            {"internal/provider", "internal/provider/stream", "internal/process"},
 	"internal/provider/providertest": {"internal/provider", "internal/provider/stream", "internal/process"},
 
-	"internal/workspace":   {"internal/scheduler", "internal/process"},
+	"internal/workspace":   {"internal/scheduler", "internal/process", "internal/fault"},
 	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
 
 	"internal/orchestrator": {
 		"internal/scheduler", "internal/event", "internal/persistence",
-		"internal/process", "internal/provider", "internal/workspace",
+		"internal/process", "internal/provider", "internal/workspace", "internal/fault",
 	},
+
+	"internal/invariants": {"internal/scheduler", "internal/event", "internal/persistence"},
 
 	"internal/view":     {"internal/event", "internal/scheduler"},
 	"internal/progress": {"internal/view", "internal/event", "internal/scheduler"},
@@ -47,18 +51,18 @@ var arrows = map[string][]string{
 
 	"internal/archtest": {},
 
-	// Programs that look at orc from outside: they run the binary and read what it prints.
+	// Programs that look at orc from outside: they run the binary and read what it prints, and torture what it stores.
 	"examples/demo": {},
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},
-	"test/kill":     {"test/rig"},
+	"test/torture":  {"test/rig", "internal/fault", "internal/invariants", "internal/persistence", "internal/scheduler"},
 
 	// The agents' model, and the suite that drives real agents both through their drivers and through orc.
 	"test/stubmodel":       {},
 	"test/stubmodel/serve": {"test/stubmodel"},
 	"test/conformance": {
 		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
-		"internal/provider/goose",
+		"internal/provider/goose", "internal/provider/opencode", "internal/provider/gemini", "internal/provider/acp",
 		"test/rig", "test/stubmodel",
 	},
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"orchestrator/internal/config"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
@@ -63,9 +64,11 @@ func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run
 	if err := o.claim(ctx); err != nil {
 		return nil, err
 	}
+	fault.Point("owner.locked")
 	if err := o.quiesce(ctx); err != nil {
 		return nil, errors.Join(err, o.release())
 	}
+	fault.Point("owner.quiet")
 	return o, nil
 }
 
@@ -149,6 +152,9 @@ func (a *App) alreadyOwned(run persistence.Run, pid int) error {
 // quiesce proves that nothing of an earlier owner is alive: its supervisor is gone, and no process carries the run's
 // mark. The supervisor of a frozen owner does not go by itself: the mark finds it.
 func (o *ownership) quiesce(ctx context.Context) error {
+	if fault.Mutant("no-quiesce") {
+		return os.RemoveAll(filepath.Join(o.folder, supervisorLock))
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if o.frozen != 0 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
@@ -63,6 +64,7 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		if err != nil {
 			return at.end(err, "run the command")
 		}
+		fault.Point("attempt.ended")
 		result = &r.Summary
 		a.ExitCode = r.ExitCode
 		if r.Kind != "" {
@@ -90,6 +92,7 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		if failure != "" {
 			return at.failed(failure, false)
 		}
+		fault.Point("attempt.verified")
 		if from = at.next(scheduler.PhaseVerifying); from != scheduler.PhaseDone {
 			if err := at.phase(from); err != nil {
 				return at.end(err, "")
@@ -166,6 +169,7 @@ func (at *attempt) prepare() error {
 		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
 			return err
 		}
+		fault.Point("attempt.workspace")
 	}
 	at.said = at.task.Command
 	if at.task.Prompt != "" {
@@ -318,6 +322,7 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 	if err != nil {
 		return nil, err
 	}
+	fault.Point("attempt.saved")
 	a.Saved, a.SavedRef = saved.Commit, saved.Ref
 	if saved.Empty {
 		a.Saved = a.Base
@@ -375,6 +380,7 @@ func (e *Engine) clean(a persistence.Attempt) {
 		if err == nil {
 			err = ws.Give(e.ctx, e.spec(&a))
 		}
+		fault.Point("attempt.cleaned")
 		for _, f := range []string{e.promptFile(&a), e.previousFile(&a)} {
 			if rm := os.Remove(f); rm != nil && !os.IsNotExist(rm) {
 				err = errors.Join(err, rm)

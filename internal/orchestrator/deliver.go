@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 )
@@ -34,6 +35,10 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return &ended{}
 		}
 	}
+	if fault.Mutant("completed-before-merge") {
+		at.mergeLater()
+		return nil
+	}
 	err := at.merge(from == scheduler.PhaseMerging)
 	if conflict := (*workspace.ConflictError)(nil); errors.As(err, &conflict) {
 		a.Outcome, a.Error, a.Conflicts = scheduler.OutcomeConflict, conflict.Error(), conflict.Paths
@@ -61,7 +66,7 @@ func (at *attempt) merge(maybeDone bool) error {
 	defer e.merging.Unlock()
 	run := string(a.Run)
 	for {
-		if maybeDone {
+		if maybeDone && !fault.Mutant("no-ancestor-check") {
 			commit, done, err := e.o.Repository.Merged(e.ctx, run, string(a.Task), a.Number)
 			if err != nil {
 				return err
@@ -75,10 +80,12 @@ func (at *attempt) merge(maybeDone bool) error {
 		if err != nil {
 			return err
 		}
+		fault.Point("attempt.planned")
 		a.MergeOld, a.MergeNew = m.Old, m.New
 		if err := e.report(progress{attempt: *a}); err != nil {
 			return err
 		}
+		fault.Point("attempt.intent")
 		err = e.o.Repository.Advance(e.ctx, run, m)
 		if errors.Is(err, workspace.ErrMoved) { // another process moved it: look again
 			maybeDone = true
@@ -87,6 +94,7 @@ func (at *attempt) merge(maybeDone bool) error {
 		if err != nil {
 			return err
 		}
+		fault.Point("attempt.advanced")
 		break
 	}
 	if err := e.o.Repository.Mirror(e.ctx, run, e.run.Branch); err != nil {
@@ -99,5 +107,6 @@ func (at *attempt) merge(maybeDone bool) error {
 			Message: fmt.Sprintf("branch %s does not follow the merged work: %v", e.run.Branch, err),
 		})}})
 	}
+	fault.Point("attempt.mirrored")
 	return nil
 }

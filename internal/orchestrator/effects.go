@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 )
@@ -107,7 +108,9 @@ func (e *Engine) changed(b *batch, c scheduler.Changed) {
 		}
 		b.record(*a)
 	}
-	b.t.Events = append(b.t.Events, e.event(kind, c.Task, number, d))
+	if kind != event.TaskEligible || !fault.Mutant("silent-change") {
+		b.t.Events = append(b.t.Events, e.event(kind, c.Task, number, d))
+	}
 	e.log.Info("task changed", "task", string(c.Task), "from", string(c.From), "to", string(c.To))
 }
 

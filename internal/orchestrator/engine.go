@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
@@ -175,9 +176,13 @@ func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) 
 		if err != nil {
 			return "", err
 		}
-		defer func() { err = errors.Join(err, e.lease.Release(ctx)) }()
+		defer func() {
+			err = errors.Join(err, e.lease.Release(ctx))
+			fault.Point("engine.released")
+		}()
 	}
 	e.generation = e.lease.Generation()
+	fault.Point("engine.leased")
 	e.ctx, e.abort = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer e.abort(errFatal)
 	defer func() {

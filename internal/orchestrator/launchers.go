@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"orchestrator/internal/fault"
 	"orchestrator/internal/process"
 )
 
@@ -32,6 +33,7 @@ func (l *launchers) Launch(ctx context.Context, s process.Spec) (*process.Child,
 	if errors.Is(err, process.ErrSupervisorLost) {
 		l.forget(sup)
 	}
+	fault.Point("attempt.started")
 	return c, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
@@ -48,8 +49,12 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	if err := e.o.Repository.Sweep(ctx, string(e.o.Run)); err != nil {
 		return nil, fmt.Errorf("sweep stale locks: %w", err)
 	}
+	fault.Point("git.swept")
 	if err := e.o.Repository.Begin(ctx, string(e.o.Run), e.run.Branch, e.run.Base); err != nil {
 		return nil, err // says all that is needed
+	}
+	if err := e.plantBugs(ctx, tasks); err != nil {
+		return nil, err
 	}
 	for _, t := range tasks {
 		e.tasks[t.ID] = &tracked{task: t}
@@ -99,6 +104,7 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 		p := progress[a.Task]
 		p.Started = max(p.Started, a.Number)
 		spent := a.Outcome == scheduler.OutcomeFailed || (a.Outcome == scheduler.OutcomeConflict && a.Phase == scheduler.PhaseDone)
+		spent = spent || a.Outcome == scheduler.OutcomeInterrupted && fault.Mutant("spent-interrupted")
 		if spent && a.Number > reset[a.Task] {
 			p.Spent++
 		}
@@ -238,7 +244,7 @@ func (e *Engine) reconcile(ctx context.Context, attempts []persistence.Attempt, 
 // interrupted saves what a cut-off attempt left in its workspace and puts the task back.
 func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 	a := t.attempt
-	if a.Phase == scheduler.PhaseWorking && a.Workspace != "" {
+	if a.Phase == scheduler.PhaseWorking && a.Workspace != "" && !fault.Mutant("unsaved-interrupted") {
 		notices, err := e.save(ctx, a, "interrupted")
 		if errors.Is(err, workspace.ErrNoWorkspace) {
 			notices, err = e.gone(a), nil
@@ -247,6 +253,7 @@ func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 			return fmt.Errorf("save the interrupted work of %s: %w", a.Task, err)
 		}
 		b.t.Events = append(b.t.Events, notices...)
+		fault.Point("recover.saved")
 	}
 	a.Outcome, a.Phase, a.EndedAt, a.Generation = scheduler.OutcomeInterrupted, scheduler.PhaseDone, e.o.Now(), e.generation
 	a.Error = "its owner went away"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
@@ -84,6 +85,7 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 	e.settle(b)
 	if !b.empty() {
 		b.t.Run, b.t.Generation, b.t.Now = e.o.Run, e.generation, e.o.Now()
+		fault.Point("engine.commit.before")
 		// What happened must be recorded also when the caller no longer waits.
 		if _, err := e.o.Store.Apply(context.WithoutCancel(ctx), b.t); err != nil {
 			for _, c := range b.acks {
@@ -91,6 +93,7 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 			}
 			return fmt.Errorf("record what happened: %w", err)
 		}
+		fault.Point("engine.commit.after")
 	}
 	for _, c := range b.acks {
 		c <- nil
@@ -101,6 +104,7 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 	for _, s := range b.starts {
 		e.launch(s)
 	}
+	fault.Point("engine.effects")
 	return nil
 }
 

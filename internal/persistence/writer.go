@@ -11,6 +11,8 @@ import (
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"orchestrator/internal/fault"
 )
 
 // batchLimit bounds how many requests share one commit: beyond it there is little left to save, and the first of
@@ -311,9 +313,11 @@ func (w *writer) attempt(live []*request, errs []error) error {
 		_, err := w.tx.exec(rollback)
 		return err
 	}
+	fault.Point("store.commit.before")
 	if _, err := w.tx.exec(commit); err != nil {
 		return err
 	}
+	fault.Point("store.commit.after")
 	w.commits.Add(1)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"orchestrator/internal/fault"
 )
 
 // Options says how to start a supervisor. The zero value works in a program whose main calls Main
@@ -86,13 +88,13 @@ func start(ctx context.Context, o Options, level Level) (*Supervisor, error) {
 		return nil, err
 	}
 	cmd := exec.Command(o.Executable, o.Args...)
-	cmd.Dir = "/"         // so that it keeps no file system busy
-	cmd.Env = []string{}  // what it starts could read it
-	cmd.Stderr = o.Stderr // nil stays /dev/null
+	cmd.Dir = "/"                                    // so that it keeps no file system busy
+	cmd.Env = append([]string{}, fault.Environ()...) // no more: what it starts could read it
+	cmd.Stderr = o.Stderr                            // nil stays /dev/null
 	cmd.SysProcAttr = attr
 	cmd.ExtraFiles = []*os.File{theirs}
 	if o.Mark != "" {
-		cmd.Env = []string{MarkVariable + "=" + o.Mark}
+		cmd.Env = append(cmd.Env, MarkVariable+"="+o.Mark)
 	}
 	err = startUnmasked(cmd)
 	err = errors.Join(err, theirs.Close())

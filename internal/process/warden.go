@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"orchestrator/internal/fault"
 )
 
 var errOwnerGone = errors.New("owner gone")
@@ -280,11 +282,13 @@ func (w *warden) report(c *command) error {
 		}
 	}
 	c.exit.Stopped = c.asked
+	fault.Point("supervisor.exit")
 	if w.journal != nil {
 		if err := appendRecord(w.journal, c.id, c.exit); err != nil {
 			fmt.Fprintln(os.Stderr, "supervise:", err)
 		}
 	}
+	fault.Point("supervisor.journal")
 	return w.tell(exitFrame(c.seq, c.exit, c.signal))
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"orchestrator/internal/fault"
 )
 
 // partial is where a private index lies while its workspace is not complete yet.
@@ -59,6 +61,7 @@ func (r *Repository) readTree(ctx context.Context, op string, s Spec) error {
 	if _, err := r.run(ctx, c); err != nil {
 		return &Error{Op: op, Err: filterError(err)}
 	}
+	fault.Point("workspace.filled")
 	return nil
 }
 
@@ -105,6 +108,7 @@ func (r *Repository) Complete(s Spec) error {
 	if err := os.Rename(partial(s.Index), s.Index); err != nil {
 		return &Error{Op: "complete the workspace of " + s.Task, Err: err}
 	}
+	fault.Point("workspace.complete")
 	return nil
 }
 

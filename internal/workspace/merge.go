@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"orchestrator/internal/fault"
 )
 
 // Merge is a merge that is made but not yet in force.
@@ -45,7 +47,7 @@ func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (M
 		if err != nil {
 			return Merge{}, &Error{Op: op, Err: err}
 		}
-		if in {
+		if in && !fault.Mutant("no-ancestor-check") {
 			return Merge{Old: into, New: into, Tree: tree}, nil
 		}
 	}
@@ -53,6 +55,7 @@ func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (M
 	if err != nil {
 		return Merge{}, &Error{Op: op, Err: err}
 	}
+	fault.Point("merge.commit")
 	return Merge{Old: into, New: id, Tree: tree}, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"orchestrator/internal/fault"
 )
 
 // Names inside of the folder that keeps one seed.
@@ -150,6 +152,7 @@ func (p *Pool) take() (string, error) {
 			return "", fmt.Errorf("take a seed: %w", err)
 		}
 		p.kept--
+		fault.Point("pool.claimed")
 		return entry, nil
 	}
 	return "", nil
@@ -196,12 +199,14 @@ func (p *Pool) give(ctx context.Context, s Spec, keep bool) (kept bool, err erro
 	if err := p.repository.Purge(ctx, s); err != nil {
 		return false, err
 	}
+	fault.Point("pool.purged")
 	if !keep {
 		return false, p.driver.Remove(ctx, s)
 	}
 	if err := p.driver.Strip(ctx, s); err != nil {
 		return false, err
 	}
+	fault.Point("pool.stripped")
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return false, fmt.Errorf("keep a seed: %w", err)
 	}
@@ -213,12 +218,15 @@ func (p *Pool) give(ctx context.Context, s Spec, keep bool) (kept bool, err erro
 	p.fresh[entry] = true
 	p.mu.Unlock()
 	err = os.Rename(s.Index, filepath.Join(entry, seedIndex))
+	fault.Point("pool.index")
 	if err == nil {
 		err = os.Rename(s.Dir, filepath.Join(entry, seedTree))
 	}
+	fault.Point("pool.tree")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(entry, seedMarker), nil, 0o600)
 	}
+	fault.Point("pool.kept")
 	if err != nil { // another file system, for example: a seed is a convenience, not a duty
 		return false, errors.Join(p.repository.RemoveAll(entry), p.driver.Remove(ctx, s))
 	}

@@ -9,6 +9,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"orchestrator/internal/fault"
 )
 
 // checkName says whether a run's or a task's name may be part of a ref and of a path.
@@ -114,6 +116,7 @@ func (r *Repository) Begin(ctx context.Context, run, branch, base string) error 
 	if err := r.updateRefs(ctx, c); err != nil {
 		return &Error{Op: op, Err: err}
 	}
+	fault.Point("git.begin")
 	return nil
 }
 
@@ -206,8 +209,12 @@ func (r *Repository) move(ctx context.Context, ref, id, old, why string) error {
 	}
 	c := r.plumbing("update-ref", "--no-deref", "--create-reflog", "-m", "orc: "+why, ref, id, expected)
 	err := r.updateRefs(ctx, c)
-	if c := (*CommandError)(nil); err == nil || ctx.Err() != nil || !errors.As(err, &c) {
-		return err // done; or not even tried, because another process has taken our place
+	if err == nil {
+		fault.Point("git.ref")
+		return nil
+	}
+	if c := (*CommandError)(nil); ctx.Err() != nil || !errors.As(err, &c) {
+		return err // not even tried, because another process has taken our place
 	}
 	refs, rerr := r.readRefs(ctx, ref)
 	if rerr != nil {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"orchestrator/internal/fault"
 )
 
 // SealSpec says what is saved and as what.
@@ -117,6 +119,7 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec, ref string
 	if err != nil {
 		return Saved{}, err
 	}
+	fault.Point("seal.tree")
 	out := Saved{Tree: tree, Ref: ref, Notices: append(notices, more...)}
 	switch whole, err := r.isTree(ctx, parents, s.Base, found[3].ID, tree); {
 	case err != nil:
@@ -128,15 +131,18 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec, ref string
 			return Saved{}, err
 		}
 	}
+	fault.Point("seal.commit")
 	if err := r.move(ctx, ref, out.Commit, "", "save "+s.Task); err != nil {
 		if !errors.Is(err, ErrMoved) {
 			return Saved{}, err
 		}
 		return r.seal(ctx, s, spec, ref) // another process was faster: its save counts
 	}
+	fault.Point("seal.ref")
 	if err := os.Rename(working, s.Index); err != nil {
 		return Saved{}, err
 	}
+	fault.Point("seal.index")
 	return r.asSaved(ctx, s, out)
 }
 

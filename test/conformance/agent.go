@@ -22,20 +22,29 @@ type agent struct {
 	optional bool   // its package is optional, and it may be missing on a machine
 	node     int    // the oldest version of node that it needs; 0 = none
 	model    string
-	args     []string
 	unknown  string // an id that could be a session's, but is none
+	// commands lets a turn run commands, where that takes more than the permission to edit.
+	commands func(t *provider.Turn)
+	// last is true where only the last answer of a turn is counted.
+	last bool
 	// prepare writes the program's own configuration and returns its part of the environment.
 	prepare func(s *site) ([]string, error)
 	// skip says which scenarios make no sense, and why.
 	skip map[string]string
 }
 
+// oldestNode is the first version of node that the agents work with which are no programs of their own.
+const oldestNode = 20
+
 const unknownUUID = "6f1c0a52-3f0e-4f0f-9d58-0f2b7d1f6a11"
 
 // agents are all that the suite knows.
 func agents() []agent {
 	code := codexAgent("codex-code-mode", "gpt-6.1-sol")
-	return []agent{claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent()}
+	return []agent{
+		claudeAgent(), codexAgent("codex", stubmodel.Model), code, gooseAgent(), openCodeAgent(), geminiAgent(),
+		gooseByProtocol(), openCodeByProtocol(),
+	}
 }
 
 // chosen are the agents that the command line names.
@@ -49,7 +58,7 @@ func claudeAgent() agent {
 	return agent{
 		name: "claude", driver: claude.Claude{}, program: "@anthropic-ai/claude-code-linux-x64/claude",
 		version: "2.1.330", model: "claude-opus-5-5", unknown: unknownUUID,
-		args: []string{"--allowedTools=Bash"}, // its role may run commands
+		commands: func(t *provider.Turn) { t.Args = []string{"--allowedTools=Bash"} },
 		prepare: func(s *site) ([]string, error) {
 			return []string{
 				"ANTHROPIC_BASE_URL=" + s.model.URL(),
@@ -94,7 +103,7 @@ func gooseAgent() agent {
 		version: "1.52.0", model: stubmodel.Model, unknown: "orc-no-such-session",
 		prepare: func(s *site) ([]string, error) {
 			return []string{
-				"GOOSE_PROVIDER=openai", "OPENAI_API_KEY=not-a-key", "OPENAI_HOST=" + s.model.URL(),
+				"GOOSE_PROVIDER=openai", "GOOSE_MODEL=" + stubmodel.Model, "OPENAI_API_KEY=not-a-key", "OPENAI_HOST=" + s.model.URL(),
 				"GOOSE_PATH_ROOT=" + filepath.Join(s.Home, "goose"),
 				"GOOSE_DISABLE_KEYRING=1", "GOOSE_TELEMETRY_ENABLED=false",
 			}, nil

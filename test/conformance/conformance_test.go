@@ -111,7 +111,7 @@ func TestUsageThatCountsTheWholeSessionIsAFault(t *testing.T) {
 	}
 	for n, faulty := range map[int64]bool{1: false, 2: true, 0: true} {
 		var f faults
-		f.usage("turn", played{Result: provider.Result{Usage: usage(n)}, asked: asked})
+		f.usage("turn", agent{}, played{Result: provider.Result{Usage: usage(n)}, asked: asked})
 		if (len(f) > 0) != faulty {
 			t.Errorf("%d answers counted where 1 was given: %v", n, f)
 		}

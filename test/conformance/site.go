@@ -95,7 +95,8 @@ type request struct {
 	session string         // to go on with; empty = a new one
 	before  provider.Usage // that session's counters
 
-	permissions provider.Permissions // empty = to edit, and to run commands
+	permissions provider.Permissions // empty = to edit
+	commands    bool                 // it shall run commands
 }
 
 // play runs one turn to its end.
@@ -108,11 +109,12 @@ func (s *site) play(ctx context.Context, r request) played {
 	name := fmt.Sprintf("%s.%d", s.agent.name, s.turns)
 	p.turn = provider.Turn{
 		ID: name, Dir: s.Repo, Env: s.env, Prompt: r.prompt, PromptFile: s.path("logs/" + name + ".prompt"),
-		Log: s.path("logs/" + name + ".log"), Grace: 3 * time.Second, Program: s.program, Args: s.agent.args,
+		Log: s.path("logs/" + name + ".log"), Grace: 3 * time.Second, Program: s.program,
 		Model: s.agent.model, State: s.path("state"), Session: r.session, Resume: r.session != "", Before: r.before,
 	}
-	if p.turn.Permissions = r.permissions; r.permissions != "" {
-		p.turn.Args = nil
+	p.turn.Permissions = r.permissions
+	if r.commands && s.agent.commands != nil {
+		s.agent.commands(&p.turn)
 	}
 	if !p.turn.Resume {
 		p.turn.Session = s.agent.driver.NewSession()

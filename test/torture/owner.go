@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,10 +30,13 @@ type owner struct {
 	stderr bytes.Buffer  // read after ended only
 }
 
-// start starts an owner that prints its events. Arguments follow the command's name.
-func start(ctx context.Context, s *site, args ...string) (*owner, error) {
-	args = append(args, "--foreground", "--progress=json", "--yes", "--no-input")
+// start starts an owner, with further variables in its environment.
+func (s *site) start(ctx context.Context, env []string, args ...string) (*owner, error) {
+	if args[0] != "retry" { // which has no choice
+		args = append(args, "--foreground", "--progress=json", "--yes", "--no-input")
+	}
 	o := &owner{cmd: s.Program(context.WithoutCancel(ctx), args...), ended: make(chan struct{}), bell: make(chan struct{}, 1)}
+	o.cmd.Env = append(o.cmd.Env, env...)
 	o.cmd.Stderr = &o.stderr
 	out, err := o.cmd.StdoutPipe()
 	if err != nil {
@@ -87,6 +91,16 @@ func (o *owner) wait(ctx context.Context, limit time.Duration) error {
 	}
 }
 
+// over says whether it has ended.
+func (o *owner) over() bool {
+	select {
+	case <-o.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 func (o *owner) stop() {
 	_ = o.cmd.Process.Kill() // it may have ended by itself
 	<-o.ended
@@ -111,8 +125,15 @@ func (o *owner) complaint() string {
 }
 
 // children returns the ids of the owner's child processes; none where /proc does not say.
-func (o *owner) children() []int {
-	pid := strconv.Itoa(o.cmd.Process.Pid)
+func (o *owner) children() []int { return childrenOf(o.cmd.Process.Pid) }
+
+// supervisors returns the ids of the owner's supervisor: one, unless it is just being replaced.
+func (o *owner) supervisors() []int {
+	return slices.DeleteFunc(o.children(), func(pid int) bool { return !strings.Contains(commandLine(pid), "__supervise") })
+}
+
+func childrenOf(parent int) []int {
+	pid := strconv.Itoa(parent)
 	threads, err := os.ReadDir("/proc/" + pid + "/task")
 	if err != nil {
 		return nil

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// hesitation is how long two owners are left alone with one another, at most.
+const hesitation = 1500 * time.Millisecond
+
+// rival starts a second owner of the run; nil when the run is not stored yet.
+func (d *disturbance) rival(ctx context.Context) (*owner, error) {
+	if err := d.watcher.learn(ctx); err != nil || d.watcher.run == "" {
+		return nil, err
+	}
+	return d.site.start(ctx, nil, "resume", d.watcher.run)
+}
+
+// freeze stops the owner's clock while a second owner comes. Whoever of them loses may not write another word; the
+// locks that commands hold, the ledger and the records tell.
+func (d *disturbance) freeze(ctx context.Context, o *owner) error {
+	_ = o.cmd.Process.Signal(syscall.SIGSTOP) // it may have ended just now
+	second, err := d.rival(ctx)
+	if second != nil {
+		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
+	}
+	if d.rng.IntN(2) == 0 {
+		o.stop()
+	}
+	_ = o.cmd.Process.Signal(syscall.SIGCONT) // it may be dead
+	if second == nil {
+		o.stop()
+		return errors.Join(err, ctx.Err())
+	}
+	return d.separate(ctx, o, second)
+}
+
+// race lets two owners begin at the same time.
+func (d *disturbance) race(ctx context.Context) error {
+	first, err := d.rival(ctx)
+	if err != nil || first == nil {
+		return err
+	}
+	second, err := d.rival(ctx)
+	if err != nil {
+		first.stop()
+		return err
+	}
+	return d.separate(ctx, first, second)
+}
+
+// separate waits for one of two owners to give up, if it does, and ends both.
+func (d *disturbance) separate(ctx context.Context, first, second *owner) error {
+	limit := time.NewTimer(time.Duration(d.rng.Int64N(int64(hesitation))))
+	defer limit.Stop()
+	select {
+	case <-first.ended:
+		d.await(ctx, second, time.Duration(d.rng.IntN(300))*time.Millisecond, 0)
+	case <-second.ended:
+		d.await(ctx, first, time.Duration(d.rng.IntN(300))*time.Millisecond, 0)
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	for _, o := range []*owner{first, second} {
+		// One that gave up says that another owns the run, or that the run is over; anything else is a crash.
+		gaveUp := o.over()
+		o.stop()
+		if code := o.code(); gaveUp && code > 6 && code != 137 {
+			d.res.fault("I13: one of two owners ended with exit code %d: %s", code, o.complaint())
+		}
+		if text := o.complaint(); strings.Contains(text, "panic:") {
+			d.res.fault("I13: one of two owners: %s", text)
+		}
+	}
+	return ctx.Err()
+}
+
+// numb freezes the supervisor, so that it does not see its owner die, and lets a second owner come: that one has to
+// wait until the commands of the first are gone.
+func (d *disturbance) numb(ctx context.Context, o *owner) error {
+	frozen := o.supervisors()
+	for _, pid := range frozen {
+		_ = syscall.Kill(pid, syscall.SIGSTOP) // perhaps it has just ended
+	}
+	o.stop()
+	second, err := d.rival(ctx)
+	if second != nil {
+		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
+	}
+	thaw := syscall.SIGKILL
+	if d.rng.IntN(2) == 0 {
+		thaw = syscall.SIGCONT
+	}
+	for _, pid := range frozen {
+		if d.site.owns(pid) { // not a stranger that got its number
+			_ = syscall.Kill(pid, thaw) // perhaps it has just ended
+		}
+	}
+	if second != nil {
+		d.await(ctx, second, time.Duration(d.rng.IntN(500))*time.Millisecond, 0)
+		second.stop()
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// cancel asks for a task to be canceled, and kills the owner while it obeys, or soon after.
+func (d *disturbance) cancel(ctx context.Context, o *owner) error {
+	if err := d.watcher.learn(ctx); err != nil || d.watcher.run == "" {
+		o.stop()
+		return err
+	}
+	victim := d.plan.tasks[d.rng.IntN(len(d.plan.tasks))].id
+	asked := d.site.Program(ctx, "cancel", d.watcher.run, victim)
+	if err := asked.Start(); err != nil {
+		o.stop()
+		return err
+	}
+	d.await(ctx, o, time.Duration(d.rng.IntN(300))*time.Millisecond, 0)
+	o.stop()
+	err := asked.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
+		err = nil // refused: the task was over, or its owner died before it answered
+	}
+	return errors.Join(err, ctx.Err())
+}
