@@ -28,10 +28,14 @@ type remains struct {
 	area   string                // the run's workspaces
 	keep   string                // why it has to stay; empty = it may go
 	why    string                // why it may go
+	counts persistence.RunCounts // what is recorded of it
 }
 
 func (r *remains) item(why string) cleanedItem {
-	return cleanedItem{Run: string(r.run.ID), Name: r.run.Name, Repository: r.run.Repository, Why: why}
+	return cleanedItem{
+		Run: string(r.run.ID), Name: r.run.Name, Repository: r.run.Repository, Why: why,
+		Tasks: r.counts.Tasks, Attempts: r.counts.Attempts, Turns: r.counts.Turns,
+	}
 }
 
 // examineRemains finds out whether a run may go. Only proof lets it go: that its work is in a branch of the user's, or
@@ -45,16 +49,23 @@ func (a *App) examineRemains(ctx context.Context, st persistence.Store, run pers
 	if r.area, err = a.workspaceDir(run.ID); err != nil {
 		return nil, err
 	}
+	if r.counts, err = st.CountRun(ctx, run.ID); err != nil {
+		return nil, err
+	}
 	alive, err := a.ownerAlive(ctx, st, run)
 	if err != nil {
 		return nil, err
 	}
+	over := a.Now().Sub(run.FinishedAt)
 	switch {
 	case alive:
 		r.keep = "it is running"
 		return r, nil
 	case !run.State.Terminal():
 		r.keep = "it is not over (orc resume " + string(run.ID) + ", or orc cancel " + string(run.ID) + ")"
+		return r, nil
+	case over < time.Duration(o.olderThan):
+		r.keep = fmt.Sprintf("it has been over for less than %s (--older-than)", days(time.Duration(o.olderThan)))
 		return r, nil
 	}
 	r.repo, err = a.openRepository(ctx, run.Repository)
