@@ -135,8 +135,7 @@ func (r *rig) engine() *orchestrator.Engine {
 	}
 	pool := workspace.NewPool(clone.New(r.repo), r.repo, filepath.Join(area, ".pool"))
 	journal := filepath.Join(folder, "exits.log")
-	var store persistence.Store = r.store
-	var repo orchestrator.Repository = r.repo
+	store, repo := r.store, orchestrator.Repository(r.repo)
 	if r.cut != nil {
 		store, repo = &cutStore{r.store, r.cut}, &cutRepository{r.repo, r.cut}
 	}

@@ -41,7 +41,7 @@ func (c *checker) paths(f document.Field, what string) []string {
 	var list []string
 	for _, item := range c.List(f.Value, what) {
 		p := strings.TrimSuffix(item.Text, "/")
-		help := ""
+		var help string
 		switch {
 		case strings.HasPrefix(p, "/") || strings.HasPrefix(p, "~"):
 			help = "write it relative to the repository's top"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -101,16 +102,19 @@ func (r *Repository) fileOf(ctx context.Context, tree, name string) ([]byte, err
 	if tree == "" {
 		return nil, nil
 	}
-	out, err := r.run(ctx, r.plumbing("ls-tree", "-z", "-l", "--full-tree", tree, "--", name))
+	out, err := r.run(ctx, r.plumbing("ls-tree", "-z", "--full-tree", "--format=%(objecttype) %(objectname) %(objectsize)", tree, "--", name))
 	if err != nil {
 		return nil, err
 	}
-	var mode, kind, id string
-	var size int
-	if n, err := fmt.Sscan(string(out), &mode, &kind, &id, &size); n < 4 || err != nil || kind != "blob" || size > mostConflictBytes {
+	f := strings.Fields(strings.TrimSuffix(string(out), "\x00"))
+	if len(f) != 3 || f[0] != "blob" {
 		return nil, nil
 	}
-	return r.run(ctx, r.plumbing("cat-file", "blob", id))
+	size, err := strconv.Atoi(f[2])
+	if err != nil || size > mostConflictBytes {
+		return nil, err
+	}
+	return r.run(ctx, r.plumbing("cat-file", "blob", f[1]))
 }
 
 // conflictLines finds the parts of a file between conflict markers.

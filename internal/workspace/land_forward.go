@@ -63,7 +63,7 @@ func (r *Repository) forward(ctx context.Context, branch, path string, l *landin
 	c := own("merge", "--ff-only", "--no-stat", "-q", l.Current)
 	c.writes = true
 	_, err = r.run(ctx, c)
-	return err
+	return filterError(err)
 }
 
 // checkOverlap finds uncommitted changes that the landing would have to change too.
