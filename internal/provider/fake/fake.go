@@ -18,7 +18,6 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -75,7 +74,7 @@ func (Fake) HasSession(_ context.Context, t provider.Turn) (bool, error) {
 
 // Inspect looks for the script.
 func (Fake) Inspect(_ context.Context, script string, _ []string) (provider.Installed, error) {
-	if _, err := os.Stat(script); err != nil {
+	if !stream.Exists(script) {
 		return provider.Installed{Login: provider.LoginUnknown, Fix: "write the script " + script}, nil
 	}
 	return provider.Installed{Path: script, Version: "0", Login: provider.LoginFound}, nil

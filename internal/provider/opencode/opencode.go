@@ -40,9 +40,12 @@ func (OpenCode) NewSession() string { return "" }
 
 // Turn runs one turn.
 func (OpenCode) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
+	if given := stream.Get(t.Env, variable); given != "" && !json.Valid([]byte(given)) {
+		return provider.Result{Kind: provider.KindInvalid, Session: t.Session, Error: variable + " is no JSON"}, nil
+	}
 	env, err := environ(t)
 	if err != nil {
-		return provider.Result{Kind: provider.KindInvalid, Session: t.Session, Error: err.Error()}, nil
+		return provider.Result{}, err
 	}
 	return stream.Run(ctx, l, t, stream.Program{Argv: arguments(t), Env: env}, &decoder{model: t.Model})
 }

@@ -100,10 +100,8 @@ func (f *follower) read() error {
 
 // finish takes all that is left, also a last line that was cut off. A sink that refused once is not asked again.
 func (f *follower) finish() error {
-	if f.err != nil {
-		return nil
-	}
-	if err := f.read(); err != nil {
+	err := f.read()
+	if err != nil || f.err != nil {
 		return err
 	}
 	if err := f.cut.rest(f.line); err != nil {

@@ -122,7 +122,7 @@ func TestWhenALimitEnds(t *testing.T) {
 		"Please retry in 34.07s.":                                      at.Add(34070 * time.Millisecond),
 		"Your quota will reset after 3h22m12s.":                        at.Add(3*time.Hour + 22*time.Minute + 12*time.Second),
 		`"retry-after": "2"`:                                           at.Add(2 * time.Second),
-		"retry-after-ms: 1500":                                         time.Time{},
+		"retry-after-ms: 1500":                                         {},
 		"resets at 2026-11-25T00:00:00Z":                               at.Add(10 * time.Hour),
 		"rate limit reached":                                           {},
 		"resets 3pm (Nowhere/Land)":                                    {},
