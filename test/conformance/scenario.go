@@ -157,7 +157,7 @@ func killed(ctx context.Context, s *site) error {
 		return errors.Join(f...)
 	}
 	f.known(ctx, s, p.Session, true)
-	again := s.play(ctx, request{prompt: "You were interrupted. Go on where you were.", session: p.Session, before: p.Counters})
+	again := s.play(ctx, request{prompt: "You were interrupted. Go on. [[write after.txt after]] [[say all done]]", session: p.Session, before: p.Counters})
 	f.well("the resumed turn", again)
 	f.check(again.Session == p.Session, "resumed in session %s instead of %s", again.Session, p.Session)
 	f.check(saw(again.asked, "egret"), "the resumed turn does not carry what was before the kill")

@@ -107,6 +107,20 @@ func TestErrorsThatGooseSaysAreErrors(t *testing.T) {
 	}
 }
 
+func TestErrorBehindHalfAnAnswerIsAnError(t *testing.T) {
+	d := newDecoder(provider.Turn{}, profileOf("goose"))
+	for _, line := range []string{
+		`{"acp":"update","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"the whole o"},"messageId":"chatcmpl_1"}}`,
+		`{"acp":"update","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"Ran into this error: Server error: stub."},"messageId":"msg_2"}}`,
+		`{"acp":"end","end":{"stopReason":"end_turn"}}`,
+	} {
+		d.Decode([]byte(line))
+	}
+	if v := d.Verdict(time.Now()); v.Kind != provider.KindTransient {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestGeminiCountsBesideTheProtocol(t *testing.T) {
 	if v := verdict(t, "gemini", "gemini.log"); v.Kind != "" || v.Usage != (provider.Usage{Input: 202, Output: 46}) {
 		t.Errorf("%+v", v)
