@@ -170,13 +170,16 @@ func TestPermissions(t *testing.T) {
 		{"ours, of Claude", call(kind(protocol.ToolKindOther), "mcp__orc__ask", nil, ""), true, true, true},
 		{"another server's", call(kind(protocol.ToolKindOther), "mcp__web__get", nil, ""), false, false, true},
 		{"no kind, a file", call(nil, "write · a.txt", map[string]any{"path": "a.txt"}, ""), false, true, true},
+		{"kind other, Goose's tool", call(kind(protocol.ToolKindOther), "write · a.txt", map[string]any{"path": "a.txt"}, ""), false, true, true},
+		{"kind other, Goose's tool, outside", call(kind(protocol.ToolKindOther), "write · /x", map[string]any{"path": "/x"}, ""), false, false, true},
+		{"kind other, another's tool", call(kind(protocol.ToolKindOther), "get · a.txt", map[string]any{"path": "a.txt"}, ""), false, false, true},
 		{"no kind, a command", call(nil, "shell · ls", map[string]any{"command": "ls"}, ""), false, false, true},
 		{"nothing at all", protocol.ToolCallUpdate{}, false, false, true},
 	} {
 		for p, want := range map[provider.Permissions]bool{
 			provider.PermitRead: c.read, provider.PermitEdit: c.edit, "": c.edit, provider.PermitFull: c.full,
 		} {
-			talk := &conversation{t: provider.Turn{Dir: dir, Permissions: p, Servers: []provider.Server{{Name: "orc"}}}}
+			talk := &conversation{profile: profileOf("goose"), t: provider.Turn{Dir: dir, Permissions: p, Servers: []provider.Server{{Name: "orc"}}}}
 			if got := talk.allows(&c.call); got != want {
 				t.Errorf("%s with %q: %v, want %v", c.name, p, got, want)
 			}
