@@ -1,10 +1,11 @@
 // Package gemini drives the Gemini CLI: `gemini -o stream-json`, one process for each turn, the prompt on standard
 // input, and the session named by us from the start.
 //
-// A session belongs to the folder that it began in. What has no flag goes by two files of settings: below the
-// person's own go those that are mere preferences, above them our MCP servers. The program otherwise tries ten times
-// for minutes when its model does not answer; it is told to try less. Its exit codes are statuses of HTTP cut to a
-// byte, or 0 for failures, and say nothing that its last event does not.
+// A session belongs to the folder that it began in. What has no flag goes by settings, which the program reads from
+// the person's home, from the workspace, and from files of root only: each task gets a home of its own whose settings
+// are the person's and ours, and where everything else is the person's by links. Without that the program would try
+// ten times, for minutes, when its model does not answer. Its exit codes are statuses of HTTP cut to a byte, or 0 for
+// failures, and say nothing that its last event does not.
 //
 // Without a person at a terminal, tools that would have to ask are not offered: with provider.PermitEdit the program
 // changes files but runs no commands.
@@ -13,7 +14,6 @@ package gemini
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -151,53 +151,4 @@ func instruct(t provider.Turn) (provider.Turn, error) {
 		return t, fmt.Errorf("write the prompt: %w", err)
 	}
 	return t, nil
-}
-
-// environ names the two files of settings, where the caller names none of their kind.
-func environ(t provider.Turn) ([]string, error) {
-	preferences := map[string]any{
-		"general": map[string]any{"enableAutoUpdate": false, "maxAttempts": 3},
-		"privacy": map[string]any{"usageStatisticsEnabled": false},
-	}
-	if stream.Get(t.Env, "GEMINI_API_KEY") != "" {
-		preferences["security"] = map[string]any{"auth": map[string]any{"selectedType": "gemini-api-key"}}
-	}
-	below, err := writeSettings(t, "gemini-defaults.json", preferences)
-	if err != nil {
-		return nil, err
-	}
-	env := stream.With(t.Env,
-		"GEMINI_CLI_SYSTEM_DEFAULTS_PATH="+below,
-		"GEMINI_CLI_TRUST_WORKSPACE=true", // the run was trusted before it began
-		"GEMINI_CLI_NO_RELAUNCH=true",     // else a second process hides the first's end
-		"GEMINI_TELEMETRY_ENABLED=false",
-	)
-	if len(t.Servers) == 0 {
-		return env, nil
-	}
-	servers := map[string]any{}
-	for _, s := range t.Servers {
-		servers[s.Name] = map[string]any{
-			"command": s.Command, "args": append([]string{}, s.Args...), "env": s.Env,
-			"trust":   true,
-			"timeout": 24 * 60 * 60 * 1000, // milliseconds: a person may have to answer
-		}
-	}
-	above, err := writeSettings(t, "gemini-settings.json", map[string]any{"mcpServers": servers})
-	if err != nil {
-		return nil, err
-	}
-	return stream.With(env, "GEMINI_CLI_SYSTEM_SETTINGS_PATH="+above), nil
-}
-
-func writeSettings(t provider.Turn, name string, settings map[string]any) (string, error) {
-	b, err := json.MarshalIndent(settings, "", "  ")
-	if err != nil {
-		return "", fmt.Errorf("write the settings: %w", err)
-	}
-	path := filepath.Join(t.State, name)
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		return "", fmt.Errorf("write the settings: %w", err)
-	}
-	return path, nil
 }

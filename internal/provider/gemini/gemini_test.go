@@ -93,33 +93,58 @@ func TestInstructionsComeFirst(t *testing.T) {
 	}
 }
 
-func TestServersAreSettings(t *testing.T) {
+func TestTheTaskHasAHomeOfItsOwn(t *testing.T) {
+	person := t.TempDir()
+	own := filepath.Join(person, ".gemini")
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"oauth_creds.json": "{}",
+		"settings.json": `{ // mine
+			"general": {"maxAttempts": 7}, "ui": {"theme": "a // b /* c */ \" d"}, /* more */ "mcpServers": {"web": {"url": "http://x"}}
+		}`,
+	} {
+		if err := os.WriteFile(filepath.Join(own, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	turn := provider.Turn{
-		State: t.TempDir(), Env: []string{"GEMINI_API_KEY=k"},
+		State: t.TempDir(), Env: []string{"HOME=" + person, "GEMINI_API_KEY=k"},
 		Servers: []provider.Server{{Name: "orc", Command: "/bin/orc", Env: map[string]string{"A": "1"}}},
 	}
-	env, err := environ(turn)
+	var home string
+	for range 2 { // the second turn finds the first's
+		env, err := environ(turn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		home = filepath.Join(stream.Get(env, "GEMINI_CLI_HOME"), ".gemini")
+	}
+	if target, err := os.Readlink(filepath.Join(home, "oauth_creds.json")); err != nil || target != filepath.Join(own, "oauth_creds.json") {
+		t.Errorf("credentials: %s, %v", target, err)
+	}
+	if target, err := os.Readlink(filepath.Join(home, "tmp")); err != nil || target != filepath.Join(own, "tmp") {
+		t.Errorf("sessions: %s, %v", target, err)
+	}
+	b, err := os.ReadFile(filepath.Join(home, "settings.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(stream.Get(env, "GEMINI_CLI_SYSTEM_SETTINGS_PATH"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var settings struct {
-		Servers map[string]struct {
-			Command string            `json:"command"`
-			Env     map[string]string `json:"env"`
-			Trust   bool              `json:"trust"`
+	var got struct {
+		General  struct{ MaxAttempts int }
+		UI       struct{ Theme string }
+		Security struct{ Auth struct{ SelectedType string } }
+		Servers  map[string]struct {
+			Command string
+			Trust   bool
 		} `json:"mcpServers"`
 	}
-	if err := json.Unmarshal(b, &settings); err != nil {
+	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	if s := settings.Servers["orc"]; s.Command != "/bin/orc" || s.Env["A"] != "1" || !s.Trust {
+	if got.General.MaxAttempts != 7 || got.UI.Theme != `a // b /* c */ " d` || got.Security.Auth.SelectedType != "gemini-api-key" ||
+		!got.Servers["orc"].Trust || len(got.Servers) != 2 {
 		t.Errorf("%s", b)
-	}
-	if !stream.Exists(stream.Get(env, "GEMINI_CLI_SYSTEM_DEFAULTS_PATH")) {
-		t.Error("no defaults")
 	}
 }
