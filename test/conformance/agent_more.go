@@ -63,6 +63,7 @@ func gooseByProtocol() agent {
 	a := gooseAgent()
 	a.name, a.driver, a.unknown = "acp-goose", acp.ACP{}, "20200101_1"
 	a.commands, a.last = withFullPermissions, true
+	a.skip = map[string]string{"context": "the program does not tell it by this protocol"}
 	return a
 }
 

@@ -85,6 +85,8 @@ type profile struct {
 	// errors are the beginnings of a text by which the agent's own program, at the end of a turn that it calls well
 	// ended, tells that it did not reach its model.
 	errors []string
+	// writers are the beginnings of titles of tools that change a file, where the agent's kind of tool does not say so.
+	writers []string
 	// grows is true where costs are those of the session, also those of earlier processes.
 	grows bool
 }
@@ -92,6 +94,7 @@ type profile struct {
 var profiles = map[string]profile{
 	"goose": {
 		name: "goose", args: []string{"acp"}, errors: []string{"Ran into this error:", "Network error:"},
+		writers: []string{"write · ", "edit · "},
 		env: func(t provider.Turn) []string {
 			if t.Permissions == provider.PermitFull {
 				return []string{"GOOSE_MODE=auto", "GOOSE_TELEMETRY_ENABLED=false"}

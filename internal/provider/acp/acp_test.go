@@ -107,6 +107,20 @@ func TestErrorsThatGooseSaysAreErrors(t *testing.T) {
 	}
 }
 
+func TestErrorBehindHalfAnAnswerIsAnError(t *testing.T) {
+	d := newDecoder(provider.Turn{}, profileOf("goose"))
+	for _, line := range []string{
+		`{"acp":"update","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"the whole o"},"messageId":"chatcmpl_1"}}`,
+		`{"acp":"update","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"Ran into this error: Server error: stub."},"messageId":"msg_2"}}`,
+		`{"acp":"end","end":{"stopReason":"end_turn"}}`,
+	} {
+		d.Decode([]byte(line))
+	}
+	if v := d.Verdict(time.Now()); v.Kind != provider.KindTransient {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestGeminiCountsBesideTheProtocol(t *testing.T) {
 	if v := verdict(t, "gemini", "gemini.log"); v.Kind != "" || v.Usage != (provider.Usage{Input: 202, Output: 46}) {
 		t.Errorf("%+v", v)
@@ -156,13 +170,16 @@ func TestPermissions(t *testing.T) {
 		{"ours, of Claude", call(kind(protocol.ToolKindOther), "mcp__orc__ask", nil, ""), true, true, true},
 		{"another server's", call(kind(protocol.ToolKindOther), "mcp__web__get", nil, ""), false, false, true},
 		{"no kind, a file", call(nil, "write · a.txt", map[string]any{"path": "a.txt"}, ""), false, true, true},
+		{"kind other, Goose's tool", call(kind(protocol.ToolKindOther), "write · a.txt", map[string]any{"path": "a.txt"}, ""), false, true, true},
+		{"kind other, Goose's tool, outside", call(kind(protocol.ToolKindOther), "write · /x", map[string]any{"path": "/x"}, ""), false, false, true},
+		{"kind other, another's tool", call(kind(protocol.ToolKindOther), "get · a.txt", map[string]any{"path": "a.txt"}, ""), false, false, true},
 		{"no kind, a command", call(nil, "shell · ls", map[string]any{"command": "ls"}, ""), false, false, true},
 		{"nothing at all", protocol.ToolCallUpdate{}, false, false, true},
 	} {
 		for p, want := range map[provider.Permissions]bool{
 			provider.PermitRead: c.read, provider.PermitEdit: c.edit, "": c.edit, provider.PermitFull: c.full,
 		} {
-			talk := &conversation{t: provider.Turn{Dir: dir, Permissions: p, Servers: []provider.Server{{Name: "orc"}}}}
+			talk := &conversation{profile: profileOf("goose"), t: provider.Turn{Dir: dir, Permissions: p, Servers: []provider.Server{{Name: "orc"}}}}
 			if got := talk.allows(&c.call); got != want {
 				t.Errorf("%s with %q: %v, want %v", c.name, p, got, want)
 			}

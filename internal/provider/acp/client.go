@@ -70,8 +70,8 @@ func (c *conversation) allows(call *protocol.ToolCallUpdate) bool {
 		return false
 	case slices.Contains(changes, kind):
 		return true
-	case kind == "":
-		// Goose gives no kind. What has a path and no command is about a file.
+	case kind == "", kind == protocol.ToolKindOther && c.writes(call):
+		// Goose gives no kind that says anything. What has a path and no command is about a file.
 		return input["path"] != nil && input["command"] == nil
 	}
 	return false
@@ -88,6 +88,13 @@ func arguments(raw any) map[string]any {
 		}
 	}
 	return nil
+}
+
+// writes says whether a call is of a tool that the agent's profile knows to change files.
+func (c *conversation) writes(call *protocol.ToolCallUpdate) bool {
+	return call.Title != nil && slices.ContainsFunc(c.profile.writers, func(beginning string) bool {
+		return strings.HasPrefix(*call.Title, beginning)
+	})
 }
 
 // ours says whether a call is of a server that we offered, by the names that agents make of its tools.

@@ -13,6 +13,7 @@ import (
 // update is any update of a session. Only what is used of it is here.
 type update struct {
 	Kind      string          `json:"sessionUpdate"`
+	Message   string          `json:"messageId"`
 	Content   json.RawMessage `json:"content"`
 	Call      string          `json:"toolCallId"`
 	Title     string          `json:"title"`
@@ -85,6 +86,7 @@ type decoder struct {
 	session string
 	tools   map[string]*tool
 	kind    provider.EventKind // of the text that comes in pieces
+	message string             // that it belongs to, where the agent says so
 	text    strings.Builder
 	last    string
 	denied  []string
@@ -184,9 +186,9 @@ func (d *decoder) piece(kind provider.EventKind, u *update) []provider.Event {
 		return nil
 	}
 	var events []provider.Event
-	if kind != d.kind {
+	if kind != d.kind || u.Message != d.message {
 		events = d.Flush()
-		d.kind = kind
+		d.kind, d.message = kind, u.Message
 	}
 	d.text.WriteString(p.Text)
 	return events

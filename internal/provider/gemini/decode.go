@@ -31,6 +31,7 @@ type line struct {
 		Message string `json:"message"`
 	} `json:"error"`
 	Stats struct {
+		Total  int64 `json:"total_tokens"`
 		Input  int64 `json:"input_tokens"`
 		Output int64 `json:"output_tokens"`
 		Cached int64 `json:"cached"`
@@ -147,10 +148,14 @@ func (d *decoder) end(l *line) []provider.Event {
 	return events
 }
 
-// usage is of this turn: the program counts for each process.
+// usage is of this turn: the program counts for each process. What it calls output is the answer without the thoughts,
+// which only its total has.
 func (d *decoder) usage() provider.Usage {
 	s := &d.final.Stats
-	return provider.Usage{Input: s.Input, Output: s.Output, Cached: s.Cached, Model: d.model}
+	thoughts := max(s.Total-s.Input-s.Output, 0)
+	return provider.Usage{
+		Input: s.Input, Output: s.Output + thoughts, Reasoning: thoughts, Cached: s.Cached, Model: d.model,
+	}
 }
 
 // Verdict judges by the result.

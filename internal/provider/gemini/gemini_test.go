@@ -55,6 +55,14 @@ func FuzzDecoder(f *testing.F) {
 	providertest.Fuzz(f, func() stream.Decoder { return newDecoder() })
 }
 
+func TestThoughtsAreOutput(t *testing.T) {
+	d := newDecoder()
+	d.Decode([]byte(`{"type":"result","status":"success","stats":{"total_tokens":248,"input_tokens":202,"output_tokens":40,"cached":14}}`))
+	if v := d.Verdict(time.Now()); v.Usage.Output != 46 || v.Usage.Reasoning != 6 || v.Usage.Input != 202 {
+		t.Errorf("%+v", v.Usage)
+	}
+}
+
 func TestPermissionsAreModes(t *testing.T) {
 	for p, want := range map[provider.Permissions]string{
 		"": "auto_edit", provider.PermitRead: "default", provider.PermitEdit: "auto_edit", provider.PermitFull: "yolo",

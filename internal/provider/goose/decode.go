@@ -160,6 +160,9 @@ func (d *decoder) content(m *message, c *content) []provider.Event {
 		}
 		return nil
 	case "systemNotification":
+		if strings.HasPrefix(c.Msg, "Unable to continue:") {
+			d.failure = c.Msg // it calls the turn complete all the same
+		}
 		return []provider.Event{{Kind: provider.EventNotice, Text: c.Msg + c.Text}}
 	case "toolRequest":
 		events := d.Flush()

@@ -84,6 +84,20 @@ func TestPiecesOfATextAreOneEvent(t *testing.T) {
 	}
 }
 
+func TestContextThatCannotBeCompactedIsAFailure(t *testing.T) {
+	d := newDecoder(provider.Turn{Session: session})
+	for _, line := range []string{
+		`{"type":"message","message":{"id":"msg_1","role":"assistant","content":[{"type":"systemNotification","notificationType":"inlineMessage","msg":"Context limit reached. Compacting to continue conversation..."}],"metadata":{}}}`,
+		`{"type":"message","message":{"id":"msg_2","role":"assistant","content":[{"type":"systemNotification","notificationType":"inlineMessage","msg":"Unable to continue: Context limit still exceeded after compaction. Try using a shorter message, a model with a larger context window, or start a new session."}],"metadata":{}}}`,
+		`{"type":"complete","total_tokens":124,"input_tokens":101,"output_tokens":23}`,
+	} {
+		d.Decode([]byte(line))
+	}
+	if v := d.Verdict(time.Now()); v.Kind != provider.KindContext {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestReadingOnlyIsRefused(t *testing.T) {
 	r, err := Goose{}.Turn(t.Context(), nil, provider.Turn{Session: session, Permissions: provider.PermitRead})
 	if err != nil || r.Kind != provider.KindInvalid {
