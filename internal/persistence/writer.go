@@ -63,7 +63,7 @@ type writer struct {
 	memory  bool // the connection is the database: never replace it
 	queue   chan *request
 	waiting atomic.Int64  // requests that are queued or about to be
-	grouped atomic.Bool   // the last batch was of several requests
+	last    atomic.Int64  // the size of the last batch
 	closing chan struct{} // closed: take what is queued, then end
 	ended   chan struct{}
 	commits atomic.Int64 // transactions that changed something, for DataVersion of a store in memory
@@ -154,7 +154,7 @@ func (w *writer) submit(ctx context.Context, r *request) error {
 // since one that can must not be caught in the wait for another process's lock; and not after a batch of several,
 // whose callers are about to come again and are better served together.
 func (w *writer) alone(r *request) bool {
-	if w.waiting.Load() > 0 || w.grouped.Load() || !w.mu.TryLock() {
+	if w.waiting.Load() > 0 || w.last.Load() > 1 || !w.mu.TryLock() {
 		return false
 	}
 	defer w.mu.Unlock()
@@ -182,11 +182,7 @@ func (w *writer) run() {
 				return
 			}
 		}
-		// Without a pause the writer and one caller hand a single request back and forth while others wait to
-		// queue theirs: batches stay at one. For a caller who is alone it is waste, but for a look now and then.
-		if w.grouped.Load() || served%8 == 0 {
-			runtime.Gosched()
-		}
+		w.pause(served)
 		batch = append(batch[:0], first)
 		for first != nil && len(batch) < batchLimit {
 			select {
@@ -197,11 +193,26 @@ func (w *writer) run() {
 			}
 			break
 		}
-		w.grouped.Store(len(batch) > 1)
+		w.last.Store(int64(len(batch)))
 		w.mu.Lock()
 		w.serve(batch)
 		w.mu.Unlock()
 		clear(batch)
+	}
+}
+
+// pause lets those who wait to queue their requests do so. Without it the writer and one caller hand a single request
+// back and forth: batches stay at one. The callers of the last batch are expected again, but not for long. For a
+// caller who is alone it would be waste, but for a look now and then.
+func (w *writer) pause(served int) {
+	if served%8 == 0 {
+		runtime.Gosched()
+	}
+	for range 4 {
+		if int64(len(w.queue))+1 >= w.last.Load() {
+			return
+		}
+		runtime.Gosched()
 	}
 }
 

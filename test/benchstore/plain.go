@@ -197,4 +197,3 @@ func loadOneByOne(ctx context.Context, file string, count int) (sample, error) {
 		return complete(list, count, nil)
 	})
 }
-
