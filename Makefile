@@ -9,15 +9,15 @@ LDFLAGS := -s -w -X orchestrator/internal/cli.version=$(VERSION)
 TARGETS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-# Rounds of `make kill`, and the seed of its first round (empty: a new one, printed).
-N    ?= 10
+# Rounds of `make kill` and kills of `make kill-store`, and the seed of the first (empty: a new one, printed).
+N    ?= $(if $(filter kill-store,$(MAKECMDGOALS)),1000,10)
 SEED ?=
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/orc
@@ -57,6 +57,14 @@ bench: build ## measure against the floor: bare fork+exec, git by hand, the lowe
 .PHONY: kill
 kill: build ## kill the owner at random moments and compare with an undisturbed run; N=rounds SEED=first
 	$(GO) run ./test/kill -orc bin/orc -rounds $(N) $(if $(SEED),-seed $(SEED))
+
+.PHONY: bench-store
+bench-store: ## measure the store beside a C program (needs cc and SQLite's header) and the usual Go; DIR=where
+	$(GO) run ./test/benchstore $(if $(DIR),-dir $(DIR))
+
+.PHONY: kill-store
+kill-store: ## kill writers of the store at random moments and look for what is lost (needs sqlite3); N=kills SEED=first
+	$(GO) run ./test/killstore -kills $(N) $(if $(SEED),-seed $(SEED))
 
 .PHONY: clean
 clean: ## remove what was built

@@ -22,8 +22,9 @@ var arrows = map[string][]string{
 	"internal/plan/document": {"internal/diagnostic"},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
-	"internal/persistence":           {"internal/scheduler", "internal/event"},
-	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
+	"internal/persistence":            {"internal/scheduler", "internal/event"},
+	"internal/persistence/storetest":  {"internal/persistence", "internal/scheduler", "internal/event"},
+	"internal/persistence/storefault": {"internal/persistence", "internal/scheduler", "internal/event"},
 
 	"internal/provider":   {"internal/process"},
 	"internal/provider/*": {"internal/provider", "internal/process"},
@@ -50,6 +51,9 @@ var arrows = map[string][]string{
 	"test/rig":      {},
 	"test/bench":    {"test/rig"},
 	"test/kill":     {"test/rig"},
+	// Programs that look at the store alone, at what only it can show.
+	"test/benchstore": {"internal/persistence", "internal/scheduler"},
+	"test/killstore":  {"internal/persistence", "internal/scheduler", "internal/event"},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.
