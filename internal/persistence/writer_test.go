@@ -20,7 +20,8 @@ func hold(t *testing.T, s *SQLiteStore) (release func()) {
 	t.Helper()
 	held, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- s.writer.submit(context.Background(), &request{use: func(*sql.Conn) error {
+		// By a caller that can be cancelled, so that it is the goroutine of the writer that is held.
+		done <- s.writer.submit(t.Context(), &request{use: func(*sql.Conn) error {
 			close(held)
 			<-free
 			return nil
