@@ -42,7 +42,6 @@ func main() {
 		}
 		*shell = path
 	}
-	fmt.Printf("seed %d\n", *seed)
 	began, total := time.Now(), tally{}
 	for total.kills < *kills {
 		t, err := playFile(ctx, *dir, *shell, *seed, min(killsPerFile, *kills-total.kills))
@@ -55,6 +54,7 @@ func main() {
 			fmt.Fprintf(os.Stderr, "killstore: seed %d: %v\n", *seed, err)
 			os.Exit(1)
 		}
+		fmt.Printf("seed %d: %s\n", *seed, t)
 		*seed++
 	}
 	fmt.Printf("%s in %s, nothing lost\n", total, time.Since(began).Round(time.Second))
