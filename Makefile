@@ -17,7 +17,7 @@ SEED ?=
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/orc
@@ -65,6 +65,10 @@ bench-store: ## measure the store beside a C program (needs cc and SQLite's head
 .PHONY: kill-store
 kill-store: ## kill writers of the store at random moments and look for what is lost (needs sqlite3); N=kills SEED=first
 	$(GO) run ./test/killstore -kills $(N) $(if $(SEED),-seed $(SEED))
+
+.PHONY: conformance
+conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,kill
+	$(GO) run ./test/conformance -orc bin/orc $(if $(AGENTS),-agents $(AGENTS)) $(if $(ONLY),-only $(ONLY))
 
 .PHONY: clean
 clean: ## remove what was built

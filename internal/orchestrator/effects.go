@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -146,12 +147,28 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	} else {
 		a.Workspace = filepath.Join(e.o.Area, string(s.Task))
 	}
+	if m := t.found; m != nil && m.Number == s.Number {
+		// A power cut took the record of this attempt; git has its work.
+		a.Phase, a.Base, a.Saved, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, ""
+	}
 	d.Phase = string(a.Phase)
+	e.openLog(a.Log)
 	t.note = ""
+	last := t.attempt
 	t.attempt = &a
 	e.settled = ""
 	e.live++
 	b.record(a)
 	b.t.Events = append(b.t.Events, e.event(event.TaskStarted, s.Task, s.Number, d))
-	b.starts = append(b.starts, start{attempt: a, from: a.Phase})
+	b.starts = append(b.starts, start{attempt: a, from: a.Phase, last: last})
+}
+
+// openLog makes the log of an attempt while its start is being recorded: on a disk, a new file costs as much as the
+// record. Whoever writes the log makes it if it is not there, and reports what is wrong.
+func (e *Engine) openLog(path string) {
+	e.attempts.Go(func() {
+		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err == nil {
+			_ = f.Close()
+		}
+	})
 }

@@ -30,12 +30,13 @@ func get[T any](r *rapid.T, what string, v T, err error) T {
 	return v
 }
 
-// dataVersion must have changed if and only if something was committed since it was read last.
+// dataVersion must have changed if something was committed since it was read last. The search index is added to by
+// commits of its own.
 func (m *model) dataVersion(r *rapid.T) {
 	v, err := m.store.DataVersion(r.Context())
 	expect(r, "data version", err, nil)
-	if m.version != 0 && (v != m.version) != (m.commits > 0) {
-		r.Fatalf("after %d commits the data version went from %d to %d", m.commits, m.version, v)
+	if m.version != 0 && m.commits > 0 && v == m.version {
+		r.Fatalf("after %d commits the data version is still %d", m.commits, v)
 	}
 	m.version, m.commits = v, 0
 }

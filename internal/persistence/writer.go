@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -62,11 +63,14 @@ type writer struct {
 	tx      *transaction
 	memory  bool // the connection is the database: never replace it
 	queue   chan *request
-	waiting atomic.Int64  // requests that are queued or about to be
+	callers atomic.Int64  // with a request that is queued or about to be
 	last    atomic.Int64  // the size of the last batch
 	closing chan struct{} // closed: take what is queued, then end
 	ended   chan struct{}
 	commits atomic.Int64 // transactions that changed something, for DataVersion of a store in memory
+	search  *time.Timer  // when to add turns to the search index
+	waiting bool         // the timer is set
+	served  bool         // requests came since the index was last added to
 }
 
 // newWriter opens the connection. It cannot serve before prepare, which needs the schema.
@@ -77,7 +81,9 @@ func newWriter(ctx context.Context, db *sql.DB, memory bool) (*writer, error) {
 		queue:   make(chan *request, 4*batchLimit),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
+		search:  time.NewTimer(searchPause),
 	}
+	w.search.Stop()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -88,8 +94,11 @@ func newWriter(ctx context.Context, db *sql.DB, memory bool) (*writer, error) {
 
 // prepare prepares all commands; the tables must exist.
 func (w *writer) prepare() error {
-	return w.conn.Raw(func(c any) (err error) {
-		w.tx, err = prepare(c.(driver.Conn))
+	return w.conn.Raw(func(c any) error {
+		tx, err := prepare(c.(driver.Conn))
+		if err == nil {
+			w.tx = tx
+		}
 		return err
 	})
 }
@@ -124,8 +133,8 @@ func (w *writer) submit(ctx context.Context, r *request) error {
 		return r.err
 	}
 	r.done = make(chan error, 1)
-	w.waiting.Add(1)
-	defer w.waiting.Add(-1)
+	w.callers.Add(1)
+	defer w.callers.Add(-1)
 	select {
 	case w.queue <- r:
 	case <-ctx.Done():
@@ -154,7 +163,7 @@ func (w *writer) submit(ctx context.Context, r *request) error {
 // since one that can must not be caught in the wait for another process's lock; and not after a batch of several,
 // whose callers are about to come again and are better served together.
 func (w *writer) alone(r *request) bool {
-	if w.waiting.Load() > 0 || w.last.Load() > 1 || !w.mu.TryLock() {
+	if w.callers.Load() > 0 || w.last.Load() > 1 || !w.mu.TryLock() {
 		return false
 	}
 	defer w.mu.Unlock()
@@ -171,28 +180,11 @@ func (w *writer) alone(r *request) bool {
 func (w *writer) run() {
 	defer close(w.ended)
 	batch := make([]*request, 0, batchLimit)
-	for served := 0; ; served++ {
-		var first *request
-		select {
-		case first = <-w.queue:
-		case <-w.closing:
-			select {
-			case first = <-w.queue:
-			default:
-				return
-			}
-		}
+	served := 0
+	for first := w.next(); first != nil; first = w.next() {
 		w.pause(served)
-		batch = append(batch[:0], first)
-		for first != nil && len(batch) < batchLimit {
-			select {
-			case next := <-w.queue:
-				batch = append(batch, next)
-				continue
-			default:
-			}
-			break
-		}
+		served++
+		batch = w.gather(append(batch[:0], first))
 		w.last.Store(int64(len(batch)))
 		w.mu.Lock()
 		w.serve(batch)
@@ -216,8 +208,43 @@ func (w *writer) pause(served int) {
 	}
 }
 
-// serve does the requests in order, the writes between two bare uses in one transaction.
+// next waits for a request; nil means that the writer is to end. Meanwhile it makes turns searchable.
+func (w *writer) next() *request {
+	for {
+		select {
+		case r := <-w.queue:
+			return r
+		case <-w.closing:
+			select {
+			case r := <-w.queue:
+				return r
+			default:
+				return nil
+			}
+		case <-w.search.C:
+			w.mu.Lock()
+			w.makeSearchable()
+			w.mu.Unlock()
+		}
+	}
+}
+
+// gather adds to a batch what is queued already.
+func (w *writer) gather(batch []*request) []*request {
+	for len(batch) < batchLimit {
+		select {
+		case r := <-w.queue:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// serve does the requests in order, the writes between two bare uses in one transaction. The caller holds mu.
 func (w *writer) serve(batch []*request) {
+	defer w.scheduleSearch()
 	for len(batch) > 0 {
 		if r := batch[0]; r.use != nil {
 			if r.claim() {
@@ -232,6 +259,15 @@ func (w *writer) serve(batch []*request) {
 		}
 		w.write(batch[:n])
 		batch = batch[n:]
+	}
+}
+
+// scheduleSearch sees to it that new turns become searchable when it is quiet.
+func (w *writer) scheduleSearch() {
+	w.served = true
+	if w.tx.unsearched && !w.waiting {
+		w.search.Reset(searchPause)
+		w.waiting = true
 	}
 }
 
@@ -356,8 +392,10 @@ func (w *writer) replace() error {
 		return fmt.Errorf("reconnect: %w", err)
 	}
 	w.conn = conn
+	unsearched := w.tx.unsearched
 	if err := w.prepare(); err != nil {
 		return errors.Join(err, conn.Close()) // a closed one is replaced when it is next needed
 	}
+	w.tx.unsearched = unsearched
 	return nil
 }

@@ -21,6 +21,8 @@ func Main(args []string) int {
 	// All commands are started from this thread: PDEATHSIG is tied to it, capabilities are its own,
 	// and the kernel lists children by the thread that started them.
 	runtime.LockOSThread()
+	// One loop needs one processor; a second would only spin for work beside the commands.
+	runtime.GOMAXPROCS(1)
 	if err := inheritNothing(); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		return 1

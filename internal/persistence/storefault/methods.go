@@ -87,6 +87,35 @@ func (s *Store) GetHistory(ctx context.Context, run scheduler.RunID, task schedu
 	return read(ctx, s, "GetHistory", func() ([]persistence.ConversationTurn, error) { return s.below.GetHistory(ctx, run, task) })
 }
 
+// HistoryPage implements persistence.Conversations.
+func (s *Store) HistoryPage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, after int64, limit int) (persistence.HistoryPage, error) {
+	return read(ctx, s, "HistoryPage", func() (persistence.HistoryPage, error) {
+		return s.below.HistoryPage(ctx, run, task, after, limit)
+	})
+}
+
+// SearchTurns implements persistence.Conversations.
+func (s *Store) SearchTurns(ctx context.Context, q persistence.TurnQuery) ([]persistence.FoundTurn, error) {
+	return read(ctx, s, "SearchTurns", func() ([]persistence.FoundTurn, error) { return s.below.SearchTurns(ctx, q) })
+}
+
+// CountRun implements persistence.Runs.
+func (s *Store) CountRun(ctx context.Context, id scheduler.RunID) (persistence.RunCounts, error) {
+	return read(ctx, s, "CountRun", func() (persistence.RunCounts, error) { return s.below.CountRun(ctx, id) })
+}
+
+// Check implements persistence.Maintenance.
+func (s *Store) Check(ctx context.Context) error {
+	_, err := read(ctx, s, "Check", func() (struct{}, error) { return struct{}{}, s.below.Check(ctx) })
+	return err
+}
+
+// Backup implements persistence.Maintenance. It counts as reading: nothing of the store changes.
+func (s *Store) Backup(ctx context.Context, file string) error {
+	_, err := read(ctx, s, "Backup", func() (struct{}, error) { return struct{}{}, s.below.Backup(ctx, file) })
+	return err
+}
+
 // CreateRun implements persistence.Runs.
 func (s *Store) CreateRun(ctx context.Context, r persistence.Run, tasks []*scheduler.Task, events ...event.Event) error {
 	return do(ctx, s, "CreateRun", func() error { return s.below.CreateRun(ctx, r, tasks, events...) })

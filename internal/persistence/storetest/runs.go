@@ -26,6 +26,8 @@ func runRoundTrip(t *testing.T, s persistence.Store) {
 	want := sampleRun("aa")
 	want.FinishedAt, want.Error, want.State = at.Add(time.Hour), "because", scheduler.RunFailed
 	want.Options.Canceled = true
+	want.Options.Setup = &scheduler.Setup{Command: "make"}
+	want.Options.Setups = map[scheduler.TaskID]scheduler.Setup{"a": {Command: "make a"}}
 	wantFull(t, want)
 	wantFull(t, want.Options)
 	must(t, s.CreateRun(t.Context(), want, nil))
