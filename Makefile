@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X orchestrator/internal/cli.version=$(VERSION)
 TARGETS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-# Disturbances of `make torture` (plans of `make exhaust`, rounds of `make disk`), the seed of the first round (empty:
+# Disturbances of `make torture` (plans of `make exhaust`, rounds of `make disk`, kills of `make kill-store`), the seed of the first round (empty:
 # a new one, printed), and after how long no round is begun any more (empty: no limit).
 N     ?=
 SEED  ?=
@@ -79,6 +79,14 @@ mutants: ## plant bugs, one after another, and prove that the tests of recovery 
 .PHONY: orc-torture
 orc-torture:
 	$(GO) build -trimpath -tags orcfault -o bin/orc-torture ./cmd/orc
+
+.PHONY: bench-store
+bench-store: ## measure the store beside a C program (needs cc and SQLite's header) and the usual Go; DIR=where
+	$(GO) run ./test/benchstore $(if $(DIR),-dir $(DIR))
+
+.PHONY: kill-store
+kill-store: ## kill writers of the store at random moments and look for what is lost (needs sqlite3); N=kills SEED=first
+	$(GO) run ./test/killstore -kills $(or $(N),1000) $(if $(SEED),-seed $(SEED))
 
 .PHONY: conformance
 conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,kill

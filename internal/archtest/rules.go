@@ -25,8 +25,9 @@ var arrows = map[string][]string{
 	"internal/plan/tasklist": {},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
-	"internal/persistence":           {"internal/scheduler", "internal/event", "internal/fault"},
-	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
+	"internal/persistence":            {"internal/scheduler", "internal/event", "internal/fault"},
+	"internal/persistence/storetest":  {"internal/persistence", "internal/scheduler", "internal/event"},
+	"internal/persistence/storefault": {"internal/persistence", "internal/scheduler", "internal/event"},
 
 	"internal/provider":              {"internal/process"},
 	"internal/provider/*":            {"internal/provider", "internal/provider/stream", "internal/process"},
@@ -56,6 +57,9 @@ var arrows = map[string][]string{
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/torture":  {"test/rig", "internal/fault", "internal/invariants", "internal/persistence", "internal/scheduler"},
+	// Programs that look at the store alone, at what only it can show.
+	"test/benchstore": {"internal/persistence", "internal/scheduler"},
+	"test/killstore":  {"internal/persistence", "internal/scheduler", "internal/event"},
 
 	// The agents' model, and the suite that drives real agents both through their drivers and through orc.
 	"test/stubmodel":       {},

@@ -47,6 +47,8 @@ func kind(c int, path string) (sentinel error, hint string) {
 	switch c {
 	case sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC:
 		return ErrFull, "free space where " + path + " lives, and check quotas and file size limits; what was stored before is intact"
+	case sqlite3.SQLITE_IOERR_SHORT_READ:
+		return ErrCorrupt, path + " or its -wal file was cut off or deleted while it was open; end orc, which then saves what it still holds, and start it again"
 	case sqlite3.SQLITE_READONLY_DBMOVED:
 		return ErrReadOnly, path + " was moved or deleted while it was open; put it back, or start again"
 	}
@@ -63,6 +65,8 @@ func kind(c int, path string) (sentinel error, hint string) {
 		return ErrCorrupt, path + " is not a database; move it away, or choose another path"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return ErrBusy, "another program holds " + path + " locked; end it, or try again"
+	case sqlite3.SQLITE_IOERR:
+		return nil, "look into the system's log for errors of the disk that holds " + path
 	}
 	return nil, ""
 }

@@ -2,13 +2,12 @@ package persistence_test
 
 import (
 	"errors"
-	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"orchestrator/internal/event"
@@ -23,16 +22,28 @@ type model struct {
 	runs     map[scheduler.RunID]*modelRun
 	requests int64 // ids grow over all runs
 	steps    int
+	reopen   func() persistence.Store // nil = what is stored does not outlive Close
+
+	version int64 // as last read
+	commits int   // since then
 }
 
 type modelRun struct {
+	run        persistence.Run
 	tasks      []*scheduler.Task
+	attempts   map[attemptKey]persistence.Attempt
+	sessions   map[attemptKey]persistence.Session
+	turns      map[scheduler.TaskID][]persistence.ConversationTurn
 	events     []event.Event
-	pending    []int64
-	consumed   []int64
+	requests   []persistence.Request
 	generation int64
 	owner      string
 	expires    time.Time // zero = released
+}
+
+type attemptKey struct {
+	task   scheduler.TaskID
+	number int
 }
 
 var (
@@ -42,27 +53,46 @@ var (
 )
 
 func TestTheStoreAgreesWithAPlainModel(t *testing.T) {
-	for name, open := range map[string]func(t testing.TB) *persistence.SQLiteStore{"file": testStore, "memory": memoryStore} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			rapid.Check(t, func(r *rapid.T) {
-				m := &model{store: s, now: time.Unix(1_800_000_000, 0).UTC(), runs: map[scheduler.RunID]*modelRun{}}
-				// Requests of earlier rounds have used up ids; runs are deleted at the end of each.
-				defer func() {
-					for id := range m.runs {
-						if err := s.DeleteRun(t.Context(), id); err != nil {
-							r.Fatal(err)
-						}
-					}
-				}()
-				r.Repeat(map[string]func(*rapid.T){
-					"create run": m.createRun, "delete run": m.deleteRun, "save task": m.saveTask, "delete task": m.deleteTask,
-					"update task": m.updateTask, "acquire": m.acquire, "renew": m.renew, "release": m.release,
-					"add request": m.addRequest, "apply": m.apply, "": m.check,
-				})
-			})
-		})
-	}
+	t.Run("file", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "orc.db")
+		compareWithModel(t, openStore(t, path), func() persistence.Store { return openStore(t, path) })
+	})
+	t.Run("memory", func(t *testing.T) { compareWithModel(t, memoryStore(t), nil) })
+}
+
+// compareWithModel makes random sequences of calls, of every method of the port.
+func compareWithModel(t *testing.T, s persistence.Store, reopen func() persistence.Store) {
+	rapid.Check(t, func(r *rapid.T) {
+		m := &model{
+			store: s, now: time.Unix(1_800_000_000, 0).UTC(), runs: map[scheduler.RunID]*modelRun{}, reopen: reopen, commits: 1,
+		}
+		// Requests of earlier rounds have used up ids; runs are deleted at the end of each.
+		defer func() {
+			s = m.store
+			for id := range m.runs {
+				if err := s.DeleteRun(t.Context(), id); err != nil {
+					r.Fatal(err)
+				}
+			}
+		}()
+		actions := map[string]func(*rapid.T){
+			"create run": m.createRun, "delete run": m.deleteRun, "save task": m.saveTask, "delete task": m.deleteTask,
+			"update task": m.updateTask, "save session": m.saveSession, "save message": m.saveMessage,
+			"acquire": m.acquire, "renew": m.renew, "release": m.release, "add request": m.addRequest,
+			"apply": m.apply, "data version": m.dataVersion, "": m.check,
+		}
+		if reopen != nil {
+			actions["close and reopen"] = m.closeAndReopen
+		}
+		r.Repeat(actions)
+	})
+}
+
+// closeAndReopen ends the process, as it were: everything must be there again.
+func (m *model) closeAndReopen(r *rapid.T) {
+	expect(r, "close", m.store.Close(), nil)
+	m.store = m.reopen()
+	m.version, m.commits = 0, 1 // it counts from anew
 }
 
 func (m *model) draw(r *rapid.T) (scheduler.RunID, *modelRun) {
@@ -78,6 +108,15 @@ func expect(r *rapid.T, what string, err, kind error) {
 	}
 }
 
+// wrote is expect for a call that commits when it succeeds.
+func (m *model) wrote(r *rapid.T, what string, err, kind error) {
+	r.Helper()
+	expect(r, what, err, kind)
+	if kind == nil {
+		m.commits++
+	}
+}
+
 func drawTask(r *rapid.T) *scheduler.Task {
 	task := &scheduler.Task{
 		ID:          rapid.SampledFrom(modelTasks).Draw(r, "task"),
@@ -85,6 +124,7 @@ func drawTask(r *rapid.T) *scheduler.Task {
 		WritesFiles: rapid.SliceOfN(rapid.String(), 0, 3).Draw(r, "files"),
 		Status:      rapid.SampledFrom(modelStatuses).Draw(r, "status"),
 		Attempts:    rapid.IntRange(0, 3).Draw(r, "attempts"),
+		AgentRole:   rapid.SampledFrom([]string{"", "coder"}).Draw(r, "role"),
 	}
 	if needs := rapid.SliceOfNDistinct(rapid.SampledFrom(modelTasks), 0, 3, rapid.ID).Draw(r, "needs"); len(needs) > 0 {
 		task.DependsOn = needs
@@ -107,9 +147,15 @@ func (m *model) createRun(r *rapid.T) {
 		kind = persistence.ErrConflict
 	}
 	events := m.drawEvents(r)
-	expect(r, "create run", m.store.CreateRun(r.Context(), persistence.Run{ID: id, State: scheduler.RunRunning, CreatedAt: m.now}, tasks, events...), kind)
+	created := persistence.Run{
+		ID: id, Name: "plan", Repository: "/repo", Plan: rapid.String().Draw(r, "plan"), State: scheduler.RunRunning, CreatedAt: m.now,
+	}
+	m.wrote(r, "create run", m.store.CreateRun(r.Context(), created, tasks, events...), kind)
 	if kind == nil {
-		m.runs[id] = &modelRun{tasks: tasks}
+		m.runs[id] = &modelRun{
+			run: created, tasks: tasks, attempts: map[attemptKey]persistence.Attempt{},
+			sessions: map[attemptKey]persistence.Session{}, turns: map[scheduler.TaskID][]persistence.ConversationTurn{},
+		}
 		m.runs[id].add(id, m.now, events)
 	}
 }
@@ -137,10 +183,10 @@ func (run *modelRun) find(id scheduler.TaskID) int {
 func (m *model) deleteRun(r *rapid.T) {
 	id, run := m.draw(r)
 	if run == nil {
-		expect(r, "delete run", m.store.DeleteRun(r.Context(), id), persistence.ErrNotFound)
+		m.wrote(r, "delete run", m.store.DeleteRun(r.Context(), id), persistence.ErrNotFound)
 		return
 	}
-	expect(r, "delete run", m.store.DeleteRun(r.Context(), id), nil)
+	m.wrote(r, "delete run", m.store.DeleteRun(r.Context(), id), nil)
 	delete(m.runs, id)
 }
 
@@ -157,7 +203,7 @@ func (m *model) saveTask(r *rapid.T) {
 			}
 		}
 	}
-	expect(r, "save task", m.store.SaveTask(r.Context(), id, task), kind)
+	m.wrote(r, "save task", m.store.SaveTask(r.Context(), id, task), kind)
 	switch {
 	case kind != nil:
 	case run.find(task.ID) < 0:
@@ -171,11 +217,14 @@ func (m *model) deleteTask(r *rapid.T) {
 	id, run := m.draw(r)
 	task := rapid.SampledFrom(modelTasks).Draw(r, "task")
 	if run == nil || run.find(task) < 0 {
-		expect(r, "delete task", m.store.DeleteTask(r.Context(), id, task), persistence.ErrNotFound)
+		m.wrote(r, "delete task", m.store.DeleteTask(r.Context(), id, task), persistence.ErrNotFound)
 		return
 	}
-	expect(r, "delete task", m.store.DeleteTask(r.Context(), id, task), nil)
+	m.wrote(r, "delete task", m.store.DeleteTask(r.Context(), id, task), nil)
 	run.tasks = slices.Delete(run.tasks, run.find(task), run.find(task)+1)
+	maps.DeleteFunc(run.attempts, func(k attemptKey, _ persistence.Attempt) bool { return k.task == task })
+	maps.DeleteFunc(run.sessions, func(k attemptKey, _ persistence.Session) bool { return k.task == task })
+	delete(run.turns, task)
 	for _, t := range run.tasks {
 		t.DependsOn = slices.DeleteFunc(t.DependsOn, func(need scheduler.TaskID) bool { return need == task })
 		if len(t.DependsOn) == 0 {
@@ -191,10 +240,10 @@ func (m *model) updateTask(r *rapid.T) {
 	result := rapid.Ptr(rapid.String(), true).Draw(r, "result")
 	text := rapid.String().Draw(r, "error")
 	if run == nil || run.find(task) < 0 {
-		expect(r, "update task", m.store.UpdateTaskStatus(r.Context(), id, task, status, result, text), persistence.ErrNotFound)
+		m.wrote(r, "update task", m.store.UpdateTaskStatus(r.Context(), id, task, status, result, text), persistence.ErrNotFound)
 		return
 	}
-	expect(r, "update task", m.store.UpdateTaskStatus(r.Context(), id, task, status, result, text), nil)
+	m.wrote(r, "update task", m.store.UpdateTaskStatus(r.Context(), id, task, status, result, text), nil)
 	t := run.tasks[run.find(task)]
 	t.Status, t.Result, t.Error = status, result, text
 }
@@ -213,7 +262,7 @@ func (m *model) acquire(r *rapid.T) {
 		kind = persistence.ErrConflict
 	}
 	generation, err := m.store.AcquireLease(r.Context(), persistence.Lease{Run: id, Owner: owner, ExpiresAt: expires}, m.now, force)
-	expect(r, "acquire lease", err, kind)
+	m.wrote(r, "acquire lease", err, kind)
 	if kind != nil {
 		return
 	}
@@ -238,10 +287,10 @@ func (m *model) renew(r *rapid.T) {
 	expires := m.now.Add(5 * time.Second)
 	err := m.store.RenewLease(r.Context(), id, generation, m.now, expires)
 	if !present || run.expires.IsZero() {
-		expect(r, "renew", err, persistence.ErrLeaseLost)
+		m.wrote(r, "renew", err, persistence.ErrLeaseLost)
 		return
 	}
-	expect(r, "renew", err, nil)
+	m.wrote(r, "renew", err, nil)
 	run.expires = expires
 }
 
@@ -250,135 +299,25 @@ func (m *model) release(r *rapid.T) {
 	generation, present := run.drawGeneration(r)
 	err := m.store.ReleaseLease(r.Context(), id, generation)
 	if !present {
-		expect(r, "release", err, persistence.ErrLeaseLost)
+		m.wrote(r, "release", err, persistence.ErrLeaseLost)
 		return
 	}
-	expect(r, "release", err, nil)
+	m.wrote(r, "release", err, nil)
 	run.expires = time.Time{}
 }
 
 func (m *model) addRequest(r *rapid.T) {
 	id, run := m.draw(r)
-	request, err := m.store.AddRequest(r.Context(), persistence.Request{Run: id, Kind: "x", CreatedAt: m.now})
+	wanted := persistence.Request{Run: id, Kind: "x", Payload: rapid.String().Draw(r, "payload"), CreatedAt: m.now}
+	request, err := m.store.AddRequest(r.Context(), wanted)
 	if run == nil {
-		expect(r, "add request", err, persistence.ErrNotFound)
+		m.wrote(r, "add request", err, persistence.ErrNotFound)
 		return
 	}
-	expect(r, "add request", err, nil)
+	m.wrote(r, "add request", err, nil)
 	if request <= m.requests {
 		r.Fatalf("request %d came after %d", request, m.requests)
 	}
-	m.requests = request
-	run.pending = append(run.pending, request)
-}
-
-func (m *model) apply(r *rapid.T) {
-	id, run := m.draw(r)
-	generation, present := run.drawGeneration(r)
-	t := persistence.Transition{Run: id, Generation: generation, Now: m.now, Events: m.drawEvents(r)}
-	var kind error
-	statuses := map[scheduler.TaskID]scheduler.TaskStatus{}
-	if run != nil {
-		for _, task := range run.tasks {
-			statuses[task.ID] = task.Status
-		}
-	}
-	for range rapid.IntRange(0, 2).Draw(r, "changes") {
-		task := rapid.SampledFrom(modelTasks).Draw(r, "task")
-		from, known := statuses[task]
-		if !known || rapid.IntRange(0, 3).Draw(r, "wrong") == 0 {
-			from = rapid.SampledFrom(modelStatuses).Draw(r, "from")
-		}
-		change := persistence.TaskChange{Task: task, From: from, To: rapid.SampledFrom(modelStatuses).Draw(r, "to"), Error: "e"}
-		switch {
-		case kind != nil:
-		case !known:
-			kind = persistence.ErrNotFound
-		case from != statuses[task]:
-			kind = persistence.ErrConflict
-		}
-		statuses[task] = change.To
-		t.Tasks = append(t.Tasks, change)
-	}
-	if run != nil && len(run.pending)+len(run.consumed) > 0 && rapid.Bool().Draw(r, "consume") {
-		request := rapid.SampledFrom(slices.Concat(run.pending, run.consumed)).Draw(r, "request")
-		t.Requests = []persistence.RequestDone{{ID: request}}
-		if kind == nil && !slices.Contains(run.pending, request) {
-			kind = persistence.ErrConflict
-		}
-	}
-	switch {
-	case run == nil:
-		kind = persistence.ErrNotFound
-	case !present:
-		kind = persistence.ErrLeaseLost
-	}
-	seq, err := m.store.Apply(r.Context(), t)
-	expect(r, "apply", err, kind)
-	if kind != nil {
-		return
-	}
-	for _, c := range t.Tasks {
-		task := run.tasks[run.find(c.Task)]
-		task.Status, task.Result, task.Error = c.To, c.Result, c.Error
-	}
-	for _, done := range t.Requests {
-		run.pending = slices.DeleteFunc(run.pending, func(id int64) bool { return id == done.ID })
-		run.consumed = append(run.consumed, done.ID)
-	}
-	run.add(id, m.now, t.Events)
-	if seq != int64(len(run.events)) {
-		r.Fatalf("last event is %d, want %d", seq, len(run.events))
-	}
-}
-
-// check compares everything that can be read with the model, after every fourth step: reading all of it costs more
-// than the step.
-func (m *model) check(r *rapid.T) {
-	if m.steps++; m.steps%4 != 0 {
-		return
-	}
-	list, err := m.store.ListRuns(r.Context(), persistence.RunFilter{})
-	expect(r, "list runs", err, nil)
-	var ids []scheduler.RunID
-	for _, run := range list {
-		ids = append(ids, run.ID)
-	}
-	slices.Sort(ids)
-	same(r, "runs", ids, slices.Sorted(maps.Keys(m.runs)))
-	for id, run := range m.runs {
-		tasks, err := m.store.ListTasks(r.Context(), id)
-		expect(r, "list tasks", err, nil)
-		if len(tasks)+len(run.tasks) > 0 {
-			same(r, "tasks", tasks, run.tasks)
-		}
-		events, err := m.store.Events(r.Context(), id, 0, 0)
-		expect(r, "events", err, nil)
-		same(r, "events", events, run.events)
-		requests, err := m.store.PendingRequests(r.Context(), id)
-		expect(r, "requests", err, nil)
-		var pending []int64
-		for _, request := range requests {
-			pending = append(pending, request.ID)
-		}
-		if fmt.Sprint(pending) != fmt.Sprint(run.pending) {
-			r.Fatalf("pending requests %v, want %v", pending, run.pending)
-		}
-		lease, err := m.store.GetLease(r.Context(), id)
-		if run.generation == 0 {
-			expect(r, "lease", err, persistence.ErrNotFound)
-			continue
-		}
-		expect(r, "lease", err, nil)
-		if lease.Generation != run.generation || lease.Owner != run.owner || !lease.ExpiresAt.Equal(run.expires) {
-			r.Fatalf("lease %+v, want generation %d, owner %s, expiry %v", lease, run.generation, run.owner, run.expires)
-		}
-	}
-}
-
-func same(r *rapid.T, what string, got, want any) {
-	r.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		r.Fatalf("%s differ (-want +got):\n%s", what, diff)
-	}
+	m.requests, wanted.ID = request, request
+	run.requests = append(run.requests, wanted)
 }

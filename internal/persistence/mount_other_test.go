@@ -9,3 +9,5 @@ func mountSmall(string) error { return errors.ErrUnsupported }
 func growDisk(string) error { return errors.ErrUnsupported }
 
 func unmount(string) error { return errors.ErrUnsupported }
+
+func freezeDisk(string, bool) error { return errors.ErrUnsupported }

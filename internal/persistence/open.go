@@ -159,6 +159,8 @@ func (s *SQLiteStore) Close() error {
 		close(s.closed)
 		close(s.writer.closing)
 		<-s.writer.ended
+		s.writer.mu.Lock() // a caller that writes by itself may be at it still
+		defer s.writer.mu.Unlock()
 		var errs []error
 		if s.readers != nil {
 			errs = append(errs, s.watch.close(), s.readers.Close(), s.checkpoint())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,16 +42,31 @@ type request struct {
 	state atomic.Int32
 	write func(tx *transaction) error
 	use   func(conn *sql.Conn) error
-	done  chan error
+	err   error      // its outcome
+	done  chan error // where the outcome is waited for; nil = by nobody else
+}
+
+// claim takes the request for doing, unless its caller has given up.
+func (r *request) claim() bool { return r.state.CompareAndSwap(queued, started) }
+
+// answer ends the request.
+func (r *request) answer(err error) {
+	r.err = err
+	if r.done != nil {
+		r.done <- err
+	}
 }
 
 // writer owns the one connection that writes. Everything queued while a commit is under way shares the next one.
 type writer struct {
 	db      *sql.DB
+	mu      sync.Mutex // held by whoever uses what follows: the writer's goroutine, or a caller that is alone
 	conn    *sql.Conn
 	tx      *transaction
 	memory  bool // the connection is the database: never replace it
 	queue   chan *request
+	callers atomic.Int64  // with a request that is queued or about to be
+	last    atomic.Int64  // the size of the last batch
 	closing chan struct{} // closed: take what is queued, then end
 	ended   chan struct{}
 	commits atomic.Int64 // transactions that changed something, for DataVersion of a store in memory
@@ -115,7 +131,12 @@ func (w *writer) submit(ctx context.Context, r *request) error {
 		return &Error{Op: "write", Kind: ErrClosed}
 	default:
 	}
+	if ctx.Done() == nil && w.alone(r) {
+		return r.err
+	}
 	r.done = make(chan error, 1)
+	w.callers.Add(1)
+	defer w.callers.Add(-1)
 	select {
 	case w.queue <- r:
 	case <-ctx.Done():
@@ -139,22 +160,53 @@ func (w *writer) submit(ctx context.Context, r *request) error {
 	return <-r.done
 }
 
+// alone does the request on the caller's own goroutine, when nobody else writes or waits to: handing it over and
+// back wakes two threads, which costs a third of a small transaction. It is for callers that cannot be cancelled,
+// since one that can must not be caught in the wait for another process's lock; and not after a batch of several,
+// whose callers are about to come again and are better served together.
+func (w *writer) alone(r *request) bool {
+	if w.callers.Load() > 0 || w.last.Load() > 1 || !w.mu.TryLock() {
+		return false
+	}
+	defer w.mu.Unlock()
+	select {
+	case <-w.closing:
+		return false
+	default:
+	}
+	w.serve([]*request{r})
+	return true
+}
+
 // run is the writer's goroutine.
 func (w *writer) run() {
 	defer close(w.ended)
 	batch := make([]*request, 0, batchLimit)
+	served := 0
 	for first := w.next(); first != nil; first = w.next() {
-		// Without this the writer and one caller hand a single request back and forth while others wait to
-		// queue theirs: batches stay at one.
-		runtime.Gosched()
+		w.pause(served)
+		served++
 		batch = w.gather(append(batch[:0], first))
+		w.last.Store(int64(len(batch)))
+		w.mu.Lock()
 		w.serve(batch)
+		w.mu.Unlock()
 		clear(batch)
-		w.served = true
-		if w.tx.unsearched && !w.waiting {
-			w.search.Reset(searchPause)
-			w.waiting = true
+	}
+}
+
+// pause lets those who wait to queue their requests do so. Without it the writer and one caller hand a single request
+// back and forth: batches stay at one. The callers of the last batch are expected again, but not for long. For a
+// caller who is alone it would be waste, but for a look now and then.
+func (w *writer) pause(served int) {
+	if served%8 == 0 {
+		runtime.Gosched()
+	}
+	for range 4 {
+		if int64(len(w.queue))+1 >= w.last.Load() {
+			return
 		}
+		runtime.Gosched()
 	}
 }
 
@@ -172,7 +224,9 @@ func (w *writer) next() *request {
 				return nil
 			}
 		case <-w.search.C:
+			w.mu.Lock()
 			w.makeSearchable()
+			w.mu.Unlock()
 		}
 	}
 }
@@ -190,12 +244,13 @@ func (w *writer) gather(batch []*request) []*request {
 	return batch
 }
 
-// serve does the requests in order, the writes between two bare uses in one transaction.
+// serve does the requests in order, the writes between two bare uses in one transaction. The caller holds mu.
 func (w *writer) serve(batch []*request) {
+	defer w.scheduleSearch()
 	for len(batch) > 0 {
 		if r := batch[0]; r.use != nil {
-			if r.state.CompareAndSwap(queued, started) {
-				r.done <- r.use(w.conn)
+			if r.claim() {
+				r.answer(r.use(w.conn))
 			}
 			batch = batch[1:]
 			continue
@@ -209,42 +264,32 @@ func (w *writer) serve(batch []*request) {
 	}
 }
 
+// scheduleSearch sees to it that new turns become searchable when it is quiet.
+func (w *writer) scheduleSearch() {
+	w.served = true
+	if w.tx.unsearched && !w.waiting {
+		w.search.Reset(searchPause)
+		w.waiting = true
+	}
+}
+
 // write does the requests in one transaction, and replaces a connection that is no good any more.
 func (w *writer) write(batch []*request) {
-	for try := 0; ; try++ {
-		err := w.begin()
-		if err == nil {
-			break
+	err := w.raw(func() error { return w.transact(batch) })
+	// Inside a transaction still, or broken: a fresh connection is neither.
+	stuck := code(err) == sqlite3.SQLITE_ERROR || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+	if stuck && !w.memory {
+		if err = w.replace(); err == nil {
+			err = w.raw(func() error { return w.transact(batch) })
 		}
-		// Inside a transaction still, or broken: a fresh connection is neither.
-		stuck := code(err) == sqlite3.SQLITE_ERROR || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
-		if stuck && try == 0 && !w.memory {
-			if err = w.replace(); err == nil {
-				continue
-			}
-		}
-		for _, r := range batch {
-			if r.state.CompareAndSwap(queued, started) {
-				r.done <- err
-			}
-		}
+	}
+	if err == nil {
 		return
 	}
-	// Claimed only now: waiting for another process's lock counts as not started.
-	live := batch[:0]
 	for _, r := range batch {
-		if r.state.CompareAndSwap(queued, started) {
-			live = append(live, r)
+		if r.claim() {
+			r.answer(err)
 		}
-	}
-	errs := make([]error, len(live))
-	err := w.raw(func() error { return w.transact(live, errs) })
-	for i, r := range live {
-		if err != nil {
-			r.done <- err
-			continue
-		}
-		r.done <- errs[i]
 	}
 }
 
@@ -261,28 +306,39 @@ func (w *writer) raw(f func() error) (err error) {
 	return err
 }
 
-func (w *writer) begin() error {
-	return w.raw(func() error {
-		_, err := w.tx.exec(begin)
+// transact does the requests in one transaction and answers them. Its error says that the transaction did not begin:
+// none of them was touched.
+func (w *writer) transact(batch []*request) error {
+	if _, err := w.tx.exec(begin); err != nil {
 		return err
-	})
-}
-
-// transact does the requests and commits. Its error is that of all of them, and nothing is stored; otherwise errs
-// holds each one's own.
-func (w *writer) transact(live []*request, errs []error) error {
-	err := w.attempt(live, errs)
+	}
+	// Claimed only now: waiting for another process's lock counts as not started.
+	live := batch[:0]
+	for _, r := range batch {
+		if r.claim() {
+			live = append(live, r)
+		}
+	}
+	err := w.attempt(live)
 	if err != nil {
 		// An error here means that SQLite has rolled back already; a transaction that stays open all the same
 		// is found by the next BEGIN.
 		_, _ = w.tx.exec(rollback)
 	}
-	return err
+	for _, r := range live {
+		if err != nil {
+			r.err = err
+		}
+		r.answer(r.err)
+	}
+	return nil
 }
 
-func (w *writer) attempt(live []*request, errs []error) error {
+// attempt does the requests and commits. Its error is that of all of them, and nothing is stored; otherwise each has
+// its own.
+func (w *writer) attempt(live []*request) error {
 	done := 0
-	for i, r := range live {
+	for _, r := range live {
 		alone := len(live) == 1
 		if !alone {
 			if _, err := w.tx.exec(savepoint); err != nil {
@@ -296,9 +352,9 @@ func (w *writer) attempt(live []*request, errs []error) error {
 		case !own(err):
 			return err
 		case alone:
-			errs[i] = err
+			r.err = err
 		default:
-			errs[i] = err
+			r.err = err
 			if _, err := w.tx.exec(undo); err != nil {
 				return err
 			}
@@ -322,7 +378,7 @@ func (w *writer) attempt(live []*request, errs []error) error {
 	return nil
 }
 
-// close ends the statements and the connection.
+// close ends the statements and the connection. The caller holds mu.
 func (w *writer) close() error {
 	err := w.conn.Raw(func(any) error { return w.tx.close() })
 	return errors.Join(err, w.conn.Close())
@@ -342,7 +398,7 @@ func (w *writer) replace() error {
 	w.conn = conn
 	unsearched := w.tx.unsearched
 	if err := w.prepare(); err != nil {
-		return errors.Join(err, conn.Close()) // the next request tries again
+		return errors.Join(err, conn.Close()) // a closed one is replaced when it is next needed
 	}
 	w.tx.unsearched = unsearched
 	return nil

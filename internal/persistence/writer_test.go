@@ -20,7 +20,8 @@ func hold(t *testing.T, s *SQLiteStore) (release func()) {
 	t.Helper()
 	held, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- s.writer.submit(context.Background(), &request{use: func(*sql.Conn) error {
+		// By a caller that can be cancelled, so that it is the goroutine of the writer that is held.
+		done <- s.writer.submit(t.Context(), &request{use: func(*sql.Conn) error {
 			close(held)
 			<-free
 			return nil
@@ -323,5 +324,43 @@ func TestUnchangedDependenciesAreNotWritten(t *testing.T) {
 	total(&after)
 	if after-before != 1 {
 		t.Errorf("saving again changed %d rows", after-before)
+	}
+}
+
+// TestAFullDatabaseFailsTheBatchAndTheNextOneWorks meets an error after which SQLite may have rolled back by itself: the
+// requests before it in the batch must not be acknowledged.
+func TestAFullDatabaseFailsTheBatchAndTheNextOneWorks(t *testing.T) {
+	for name, open := range map[string]func(*testing.T) *SQLiteStore{
+		"file":   func(t *testing.T) *SQLiteStore { return fileStore(t, Options{}) },
+		"memory": smallMemoryStore,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			limit := func(pages string) {
+				onWriter(t, s, func(conn *sql.Conn) error {
+					_, err := conn.ExecContext(t.Context(), "PRAGMA max_page_count = "+pages)
+					return err
+				})
+			}
+			limit("1") // SQLite takes the present size instead
+			release := hold(t, s)
+			requests := enqueue(t, s, add("before"), func(tx *transaction) error {
+				_, err := tx.exec(updateTask, "running", nil, string(make([]byte, 100_000)), "aa", "a")
+				return err
+			}, add("after"))
+			release()
+			for i, r := range requests {
+				if err := <-r.done; code(err)&0xff != sqlite3.SQLITE_FULL {
+					t.Errorf("request %d: %v", i, err)
+				}
+			}
+			limit("1000000")
+			if err := s.SaveTask(t.Context(), "aa", &scheduler.Task{ID: "next"}); err != nil {
+				t.Errorf("after it: %v", err)
+			}
+			if got := fmt.Sprint(ids(t, s)); got != "[a next]" {
+				t.Errorf("stored: %s", got)
+			}
+		})
 	}
 }

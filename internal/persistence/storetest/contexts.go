@@ -24,17 +24,7 @@ func endedContext(t *testing.T, s persistence.Store) {
 	create(t, s, "aa", task("a"))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errStopped)
-	for name, err := range map[string]error{
-		"SaveTask":         s.SaveTask(ctx, "aa", task("b")),
-		"UpdateTaskStatus": s.UpdateTaskStatus(ctx, "aa", "a", scheduler.TaskRunning, nil, ""),
-		"ListTasks":        second(s.ListTasks(ctx, "aa")),
-		"GetTask":          second(s.GetTask(ctx, "aa", "a")),
-		"GetRun":           second(s.GetRun(ctx, "aa")),
-		"Apply":            second(s.Apply(ctx, persistence.Transition{Run: "aa"})),
-		"Events":           second(s.Events(ctx, "aa", 0, 0)),
-		"GetHistory":       second(s.GetHistory(ctx, "aa", "a")),
-		"DataVersion":      second(s.DataVersion(ctx)),
-	} {
+	for name, err := range everyMethod(ctx, s) {
 		if !errors.Is(err, errStopped) {
 			t.Errorf("%s: %v, want the cause", name, err)
 		}
@@ -42,6 +32,41 @@ func endedContext(t *testing.T, s persistence.Store) {
 	list, err := s.ListTasks(t.Context(), "aa")
 	must(t, err)
 	wantSame(t, "tasks", list, []*scheduler.Task{task("a")})
+}
+
+// everyMethod calls every method of a store, Close excepted, and gives each one's error.
+func everyMethod(ctx context.Context, s persistence.Store) map[string]error {
+	turn := persistence.ConversationTurn{Role: "user"}
+	return map[string]error{
+		"SaveTask":         s.SaveTask(ctx, "aa", task("b")),
+		"UpdateTaskStatus": s.UpdateTaskStatus(ctx, "aa", "a", scheduler.TaskRunning, nil, ""),
+		"DeleteTask":       s.DeleteTask(ctx, "aa", "a"),
+		"GetTask":          second(s.GetTask(ctx, "aa", "a")),
+		"ListTasks":        second(s.ListTasks(ctx, "aa")),
+		"SaveSession":      s.SaveSession(ctx, persistence.Session{Run: "aa", Task: "a"}),
+		"GetSession":       second(s.GetSession(ctx, "aa", "a")),
+		"SaveMessage":      s.SaveMessage(ctx, "aa", "a", turn),
+		"GetHistory":       second(s.GetHistory(ctx, "aa", "a")),
+		"HistoryPage":      second(s.HistoryPage(ctx, "aa", "a", 0, 0)),
+		"SearchTurns":      second(s.SearchTurns(ctx, persistence.TurnQuery{Words: "x"})),
+		"CreateRun":        s.CreateRun(ctx, sampleRun("bb"), nil),
+		"CountRun":         second(s.CountRun(ctx, "aa")),
+		"GetRun":           second(s.GetRun(ctx, "aa")),
+		"ListRuns":         second(s.ListRuns(ctx, persistence.RunFilter{})),
+		"DeleteRun":        s.DeleteRun(ctx, "aa"),
+		"ListAttempts":     second(s.ListAttempts(ctx, "aa", "")),
+		"Durations":        second(s.Durations(ctx, "", "")),
+		"AcquireLease":     second(s.AcquireLease(ctx, persistence.Lease{Run: "aa", Owner: "x"}, at, true)),
+		"RenewLease":       s.RenewLease(ctx, "aa", 1, at, at),
+		"ReleaseLease":     s.ReleaseLease(ctx, "aa", 1),
+		"GetLease":         second(s.GetLease(ctx, "aa")),
+		"AddRequest":       second(s.AddRequest(ctx, persistence.Request{Run: "aa"})),
+		"PendingRequests":  second(s.PendingRequests(ctx, "aa")),
+		"GetRequest":       second(s.GetRequest(ctx, 1)),
+		"Apply":            second(s.Apply(ctx, persistence.Transition{Run: "aa"})),
+		"Events":           second(s.Events(ctx, "aa", 0, 0)),
+		"DataVersion":      second(s.DataVersion(ctx)),
+	}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -110,11 +135,11 @@ func closedStore(t *testing.T, s persistence.Store) {
 	create(t, s, "aa", task("a"))
 	must(t, s.Close())
 	must(t, s.Close())
-	wantIs(t, s.SaveTask(t.Context(), "aa", task("b")), persistence.ErrClosed)
-	wantIs(t, second(s.GetTask(t.Context(), "aa", "a")), persistence.ErrClosed)
-	wantIs(t, second(s.ListTasks(t.Context(), "aa")), persistence.ErrClosed)
-	wantIs(t, second(s.DataVersion(t.Context())), persistence.ErrClosed)
-	wantIs(t, second(s.Apply(t.Context(), persistence.Transition{Run: "aa"})), persistence.ErrClosed)
+	for name, err := range everyMethod(t.Context(), s) {
+		if !errors.Is(err, persistence.ErrClosed) {
+			t.Errorf("%s: %v, want closed", name, err)
+		}
+	}
 }
 
 func closeWaits(t *testing.T, s persistence.Store) {

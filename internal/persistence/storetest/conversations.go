@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
 )
 
 var conversationCases = []testCase{
@@ -24,6 +25,7 @@ var conversationCases = []testCase{
 func sessionRoundTrip(t *testing.T, s persistence.Store) {
 	create(t, s, "aa", task("a"))
 	want := persistence.Session{Run: "aa", Task: "a", Attempt: 1, Provider: "claude", SessionID: "one", UpdatedAt: at}
+	wantFull(t, want)
 	must(t, s.SaveSession(t.Context(), want))
 	got, err := s.GetSession(t.Context(), "aa", "a")
 	must(t, err)
@@ -66,8 +68,8 @@ func sessionOfUnknownTask(t *testing.T, s persistence.Store) {
 
 func noHistory(t *testing.T, s persistence.Store) {
 	create(t, s, "aa", task("a"))
-	for _, id := range []string{"a", "ghost"} {
-		turns, err := s.GetHistory(t.Context(), "aa", "a")
+	for _, id := range []scheduler.TaskID{"a", "ghost"} {
+		turns, err := s.GetHistory(t.Context(), "aa", id)
 		must(t, err)
 		if turns == nil || len(turns) != 0 {
 			t.Errorf("history of %s is %#v", id, turns)

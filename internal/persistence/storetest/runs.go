@@ -25,6 +25,11 @@ var runCases = []testCase{
 func runRoundTrip(t *testing.T, s persistence.Store) {
 	want := sampleRun("aa")
 	want.FinishedAt, want.Error, want.State = at.Add(time.Hour), "because", scheduler.RunFailed
+	want.Options.Canceled = true
+	want.Options.Setup = &scheduler.Setup{Command: "make"}
+	want.Options.Setups = map[scheduler.TaskID]scheduler.Setup{"a": {Command: "make a"}}
+	wantFull(t, want)
+	wantFull(t, want.Options)
 	must(t, s.CreateRun(t.Context(), want, nil))
 	got, err := s.GetRun(t.Context(), "aa")
 	must(t, err)
@@ -174,8 +179,9 @@ func attempts(t *testing.T, s persistence.Store) {
 		Error: "exit 1", Output: "a\x00b\n\"<c>", Workspace: "/ws/a", Isolation: scheduler.IsolationClone, Log: "/log/a",
 		Base: "b0", Saved: "c0", SavedRef: "refs/orc/aa/task/a/2", MergeOld: "d0", MergeNew: "e0",
 		Conflicts: []string{"x,y", "z\n"}, Files: 1, Additions: 2, Deletions: 3, ExitCode: &code, Note: "again",
-		NotBefore: at, StartedAt: at.Add(1 * time.Second), EndedAt: at.Add(2 * time.Second), Cleaned: true,
+		NotBefore: at, StartedAt: at.Add(1 * time.Second), EndedAt: at.Add(2 * time.Second), Canceling: true, Cleaned: true,
 	}
+	wantFull(t, full)
 	bare := persistence.Attempt{Run: "aa", Task: "a", Number: 1, Generation: generation, Phase: scheduler.PhasePreparing}
 	first := persistence.Attempt{Run: "aa", Task: "z", Number: 10, Generation: generation, Phase: scheduler.PhaseWorking}
 	apply := func(list ...persistence.Attempt) {

@@ -4,6 +4,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -127,6 +128,17 @@ func wantSame(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("%s differs (-want +got):\n%s", what, diff)
+	}
+}
+
+// wantFull fails the test when a field of a struct is empty: a round trip proves nothing about such a field.
+func wantFull(t *testing.T, v any) {
+	t.Helper()
+	value := reflect.ValueOf(v)
+	for i := range value.NumField() {
+		if value.Field(i).IsZero() {
+			t.Errorf("field %s of the sample is empty", value.Type().Field(i).Name)
+		}
 	}
 }
 

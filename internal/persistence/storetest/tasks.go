@@ -40,6 +40,7 @@ func taskRoundTrip(t *testing.T, s persistence.Store) {
 		Isolation: scheduler.IsolationWorktree, Attempts: 3, Timeout: 90*time.Second + 1,
 		Status: scheduler.TaskFailed, Result: &result, Error: "exit status 1\n\tat line 3",
 	}
+	wantFull(t, *want)
 	must(t, s.SaveTask(t.Context(), "aa", want))
 	wantSame(t, "task", getTask(t, s, "aa", "build"), want)
 }
