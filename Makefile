@@ -20,7 +20,7 @@ TORTURE := $(GO) run ./test/torture $(if $(SEED),-seed $(SEED)) $(if $(LIMIT),-l
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/orc
@@ -79,6 +79,10 @@ mutants: ## plant bugs, one after another, and prove that the tests of recovery 
 .PHONY: orc-torture
 orc-torture:
 	$(GO) build -trimpath -tags orcfault -o bin/orc-torture ./cmd/orc
+
+.PHONY: conformance
+conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,kill
+	$(GO) run ./test/conformance -orc bin/orc $(if $(AGENTS),-agents $(AGENTS)) $(if $(ONLY),-only $(ONLY))
 
 .PHONY: clean
 clean: ## remove what was built

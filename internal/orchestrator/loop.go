@@ -11,10 +11,11 @@ import (
 	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
 )
 
 // loop is the life of the engine after loading: one input batch, one transition, its effects, and again.
-func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (scheduler.RunState, error) {
+func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, error) {
 	b := first
 	poll := time.NewTicker(e.o.Poll)
 	defer poll.Stop()
@@ -39,8 +40,8 @@ func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (sch
 		case <-e.deadline:
 			e.deadline = nil
 			e.cancelRunning(errStopped)
-		case err := <-beat:
-			return "", e.fatal(err)
+		case <-e.lease.Lost():
+			return "", e.fatal(e.lease.Err())
 		case <-poll.C:
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {
@@ -115,6 +116,9 @@ func (e *Engine) settle(b *batch) {
 	reason := "stopped; resumable"
 	if e.trouble != nil {
 		reason = e.trouble.Error()
+		if hint := workspace.Hint(e.trouble); hint != "" {
+			reason += "\n" + hint
+		}
 	}
 	e.finish(b, scheduler.RunPaused, reason)
 }
