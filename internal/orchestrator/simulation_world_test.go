@@ -249,6 +249,21 @@ func (l *life) Merged(_ context.Context, run, task string, number int) (string, 
 	return "", false, nil
 }
 
+func (l *life) Merges(_ context.Context, run string) ([]workspace.MergedWork, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []workspace.MergedWork
+	for _, id := range l.chain(run) {
+		c := l.commits[id]
+		n, err := strconv.Atoi(trailer(c.message, "Orc-Attempt"))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, workspace.MergedWork{Task: trailer(c.message, "Orc-Task"), Number: n, Commit: id, Before: c.parents[0], Tip: c.parents[1]})
+	}
+	return list, nil
+}
+
 func trailer(message, key string) string {
 	for line := range strings.Lines(message) {
 		if value, ok := strings.CutPrefix(line, key+": "); ok {
