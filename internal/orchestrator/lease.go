@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 )
@@ -65,6 +66,7 @@ func TakeLease(ctx context.Context, c Claim) (*Lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("own run %s: %w", c.Run, err)
 	}
+	fault.Point("engine.leased")
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &Lease{claim: c, generation: generation, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{})}
 	go l.beat(beating, now.Add(c.Time))
@@ -111,6 +113,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	if err != nil && !errors.Is(err, persistence.ErrLeaseLost) {
 		return fmt.Errorf("give up the lease: %w", err)
 	}
+	fault.Point("engine.released")
 	return nil
 }
 

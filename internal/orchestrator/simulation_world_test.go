@@ -193,6 +193,33 @@ func (l *life) Seal(_ context.Context, s workspace.SealSpec) (saved workspace.Sa
 	return saved, err
 }
 
+// SealLate is never needed: nothing works here behind an attempt's back.
+func (l *life) SealLate(context.Context, workspace.SealSpec) (workspace.Saved, bool, error) {
+	return workspace.Saved{}, false, nil
+}
+
+func (l *life) Saves(_ context.Context, run string) ([]workspace.SavedRef, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []workspace.SavedRef
+	for _, ref := range slices.Sorted(maps.Keys(l.refs)) {
+		rest, ok := strings.CutPrefix(ref, simRef(run, "task")+"/")
+		if !ok {
+			continue
+		}
+		task, number, _ := strings.Cut(rest, "/")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, workspace.SavedRef{Task: task, Number: n, Ref: ref, Commit: l.refs[ref]})
+	}
+	return list, nil
+}
+
+// Provide has nothing to add: no run of a simulation needs ignored files.
+func (l *life) Provide(context.Context, workspace.Spec, []string, []string) error { return nil }
+
 func (l *life) PlanMerge(_ context.Context, run, tip, message string) (m workspace.Merge, err error) {
 	err = l.change(func() error {
 		m.Old = l.refs[simRef(run, "integration")]
@@ -262,34 +289,6 @@ func (l *life) Merges(_ context.Context, run string) ([]workspace.MergedWork, er
 			Before: l.commits[id].parents[0], Tip: l.commits[id].parents[1]})
 	}
 	return all, nil
-}
-
-func (l *life) Saves(_ context.Context, run string) ([]workspace.SavedRef, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var all []workspace.SavedRef
-	top := simRef(run, "task") + "/"
-	for _, ref := range slices.Sorted(maps.Keys(l.refs)) {
-		rest, ours := strings.CutPrefix(ref, top)
-		if !ours {
-			continue
-		}
-		task, attempt, _ := strings.Cut(rest, "/")
-		number, err := strconv.Atoi(attempt)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, workspace.SavedRef{Task: task, Number: number, Ref: ref, Commit: l.refs[ref]})
-	}
-	return all, nil
-}
-
-// Provide has nothing to do: no task of a simulation asks for ignored files.
-func (l *life) Provide(context.Context, workspace.Spec, []string, []string) error { return nil }
-
-// SealLate finds nothing: nobody but the tasks changes a folder here.
-func (l *life) SealLate(context.Context, workspace.SealSpec) (workspace.Saved, bool, error) {
-	return workspace.Saved{}, false, nil
 }
 
 func trailer(message, key string) string {

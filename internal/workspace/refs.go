@@ -211,10 +211,9 @@ func (r *Repository) move(ctx context.Context, ref, id, old, why string) error {
 	err := r.updateRefs(ctx, c)
 	if err == nil {
 		fault.Point("git.ref")
-		return nil
 	}
-	if c := (*CommandError)(nil); ctx.Err() != nil || !errors.As(err, &c) {
-		return err // not even tried, because another process has taken our place
+	if c := (*CommandError)(nil); err == nil || ctx.Err() != nil || !errors.As(err, &c) {
+		return err // done; or not even tried, because another process has taken our place
 	}
 	refs, rerr := r.readRefs(ctx, ref)
 	if rerr != nil {

@@ -27,6 +27,7 @@ type disturbance struct {
 
 	watcher watcher
 	retries int
+	numbed  bool // nothing but frozen supervisors
 }
 
 func newDisturbance(s *site, p plan, rng *rand.Rand, calm ending, res *result) *disturbance {
@@ -79,6 +80,9 @@ func (d *disturbance) turn(i int) (way, []string) {
 		return point, d.script[i]
 	case i < d.stops:
 		w := d.draw()
+		if d.numbed { // the bug that is hunted shows in no other way
+			w = numb
+		}
 		return w, w.environ(d)
 	}
 	return peace, nil

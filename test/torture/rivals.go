@@ -88,7 +88,10 @@ func (d *disturbance) numb(ctx context.Context, o *owner) error {
 	}
 	o.stop()
 	second, err := d.rival(ctx)
-	if second != nil {
+	switch {
+	case second != nil && d.numbed:
+		d.await(ctx, second, 3*hesitation, 12) // long enough to do what it must not do
+	case second != nil:
 		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
 	}
 	thaw := syscall.SIGKILL

@@ -63,6 +63,7 @@ func (r round) play(ctx context.Context) (res result, err error) {
 		}
 	}
 	d := newDisturbance(rough, p, rng, expected, &res)
+	d.numbed = r.mutant == "no-quiesce"
 	d.stops = 6 + rng.IntN(25)
 	actual, err := d.play(ctx)
 	if errors.Is(err, errStuck) {
