@@ -33,7 +33,11 @@ func (e *Engine) launch(s start) {
 	t := e.tasks[s.attempt.Task]
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	t.cancel = cancel
+	if s.stop != nil {
+		cancel(s.stop)
+	}
 	task := *t.task
+	s.attempt.Work = s.attempt.Work.Clone()
 	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
 	e.attempts.Go(func() {
 		defer cancel(nil)
@@ -49,6 +53,9 @@ func turnID(a *persistence.Attempt) string { return string(a.Task) + "." + strco
 // run takes the attempt through its phases.
 func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	a := &at.a
+	if from == scheduler.PhaseWaiting { // it was parked, and is only to end
+		return at.end(context.Cause(at.ctx), "wait")
+	}
 	if from == scheduler.PhasePreparing {
 		if err := at.prepare(); err != nil {
 			return at.end(err, "make the workspace")
@@ -58,6 +65,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	var result *string
 	if from == scheduler.PhaseWorking {
 		r, err := at.work(exit)
+		if errors.Is(err, errParked) {
+			return ended{park: true}
+		}
 		if err != nil {
 			return at.end(err, "run the command")
 		}
@@ -65,7 +75,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		a.ExitCode = r.ExitCode
 		if r.Kind != "" {
 			a.Output = r.Output
-			return at.failed(r.Error, r.Kind == provider.KindInvalid || r.Kind == provider.KindOutput)
+			end := at.failed(r.Error, hopeless(r.Kind))
+			end.kind = r.Kind
+			return end
 		}
 		from = at.next(scheduler.PhaseWorking)
 		if from != scheduler.PhaseDone {
@@ -82,6 +94,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	}
 	if from == scheduler.PhaseVerifying {
 		failure, err := at.verify()
+		for n := 0; a.Work != nil && n < maxLost && errors.Is(err, process.ErrSupervisorLost); n++ {
+			failure, err = at.verify() // what the agent did counts; the gates are run again
+		}
 		if err != nil {
 			return at.end(err, "run the gates")
 		}
@@ -143,6 +158,9 @@ func (at *attempt) prepare() error {
 			return err
 		}
 	}
+	if a.Work != nil { // its conversation begins with the first turn
+		return at.phase(scheduler.PhaseWorking)
+	}
 	said := at.task.Command
 	if at.task.Prompt != "" {
 		prompt, err := at.compose()
@@ -161,6 +179,9 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 	p, command, err := e.providerOf(at.task)
 	if err != nil {
 		return provider.Result{}, err
+	}
+	if agent, ok := p.(provider.Agent); ok && a.Work != nil {
+		return at.converse(agent, exit)
 	}
 	turn := provider.Turn{
 		ID: turnID(a), Dir: at.dir(), Command: command, Log: a.Log, Grace: e.o.Grace, OutputLimit: e.o.OutputLimit,
@@ -206,6 +227,9 @@ func (at *attempt) dir() string {
 
 // outcome is what an adopted attempt's turn had said.
 func (at *attempt) outcome() (*string, error) {
+	if w := at.a.Work; w != nil {
+		return &w.Words, nil
+	}
 	p, command, err := at.e.providerOf(at.task)
 	if err != nil {
 		return nil, err
@@ -236,6 +260,9 @@ func (at *attempt) end(err error, doing string) ended {
 	case errors.Is(err, errStopped):
 		if a.Phase != scheduler.PhaseWorking && a.Phase != scheduler.PhasePreparing {
 			return ended{} // its work is done: the next owner checks and merges it
+		}
+		if a.Phase == scheduler.PhaseWorking && a.Work != nil {
+			return ended{} // the next owner goes on with its session
 		}
 		a.Outcome, a.Error = scheduler.OutcomeInterrupted, "stopped by a person"
 		return at.keep("interrupted", ended{})
@@ -315,7 +342,9 @@ func (e *Engine) clean(a persistence.Attempt) {
 		if err == nil {
 			err = ws.Give(e.ctx, e.spec(&a))
 		}
-		for _, f := range []string{e.promptFile(&a), e.previousFile(&a)} {
+		said, glob := filepath.Glob(filepath.Join(e.o.Folder, "prompt", turnID(&a)+"*.said.md"))
+		err = errors.Join(err, glob)
+		for _, f := range append(said, e.promptFile(&a), e.previousFile(&a)) {
 			if rm := os.Remove(f); rm != nil && !os.IsNotExist(rm) {
 				err = errors.Join(err, rm)
 			}
@@ -342,4 +371,13 @@ func lastBytes(s string, n int) string {
 		s = s[i+1:]
 	}
 	return strings.ToValidUTF8(s, "")
+}
+
+// hopeless says whether trying again at once cannot help.
+func hopeless(k provider.Kind) bool {
+	switch k {
+	case provider.KindInvalid, provider.KindOutput, provider.KindAuth, provider.KindQuota, provider.KindModel:
+		return true
+	}
+	return false
 }

@@ -15,6 +15,8 @@ const (
 	RequestCancel = "cancel" // CancelRequest
 	RequestRetry  = "retry"  // RetryRequest
 	RequestStop   = "stop"   // StopRequest
+	RequestDone   = "done"   // AgentRequest: an agent says that its task is done
+	RequestDoing  = "doing"  // AgentRequest: an agent says what it does
 )
 
 // CancelRequest ends tasks, or the whole run when Tasks is empty. Their work is saved.
@@ -60,6 +62,8 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyRetry(b, c)
+	case RequestDone, RequestDoing:
+		return e.obeyAgent(b, r)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
@@ -114,6 +118,7 @@ func (e *Engine) obeyRetry(b *batch, c RetryRequest) error {
 	for _, id := range tasks {
 		e.tasks[id].note = c.Note
 	}
+	e.lift(b)
 	reopened := e.settled != "" || e.run.State.Terminal()
 	if err := e.step(b, scheduler.Retry{Tasks: tasks, Cascade: c.Cascade}); err != nil {
 		return err
