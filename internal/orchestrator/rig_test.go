@@ -44,6 +44,10 @@ type rig struct {
 	grace  time.Duration
 	limit  int64
 	levels process.Level
+	agent  *scripted                    // nil = none
+	roles  map[string]persistence.Agent // nil = the coder that is a command
+	tools  *provider.Server
+	now    func() time.Time
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -118,6 +122,9 @@ func (r *rig) create(tasks ...*scheduler.Task) {
 		Branch: "orc/7f3c", Concurrency: 4, Mark: fmt.Sprintf("test-%d-%d", os.Getpid(), time.Now().UnixNano()), CreatedAt: time.Now(),
 		Options: persistence.RunOptions{Agents: map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat > prompt.seen; echo agreed"}}},
 	}
+	if r.roles != nil {
+		r.run.Options.Agents = r.roles
+	}
 	if err := r.store.CreateRun(r.ctx, r.run, tasks); err != nil {
 		r.t.Fatal(err)
 	}
@@ -134,6 +141,10 @@ func (r *rig) engine() *orchestrator.Engine {
 	}
 	pool := workspace.NewPool(clone.New(r.repo), r.repo, filepath.Join(area, ".pool"))
 	journal := filepath.Join(folder, "exits.log")
+	providers := map[string]provider.Provider{"command": command.Command{}}
+	if r.agent != nil {
+		providers["scripted"] = r.agent
+	}
 	e, err := orchestrator.New(orchestrator.Options{
 		Run: r.run.ID, Store: r.store, Repository: r.repo,
 		Workspaces: func(scheduler.Isolation) (orchestrator.Workspaces, error) { return pool, nil },
@@ -144,8 +155,8 @@ func (r *rig) engine() *orchestrator.Engine {
 			r.mu.Unlock()
 			return s, err
 		},
-		Providers: map[string]provider.Provider{"command": command.Command{}},
-		Folder:    folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
+		Providers: providers, Tools: r.tools, Now: r.now,
+		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
 		Grace: r.grace, OutputLimit: r.limit,
 	})
 	if err != nil {
