@@ -291,3 +291,20 @@ func (r *rig) steal() {
 		r.t.Fatal(err)
 	}
 }
+
+// serial makes the rig's engines run one attempt at a time.
+func (r *rig) serial() { r.one = true }
+
+// clock counts how often an engine asks for the time, which it does whenever it looks for what waits.
+func (r *rig) clock() func() time.Time {
+	now := r.now
+	if now == nil {
+		now = time.Now
+	}
+	return func() time.Time {
+		r.looked.Add(1)
+		return now()
+	}
+}
+
+func (r *rig) polls() int64 { return r.looked.Load() }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,8 @@ type rig struct {
 	roles  map[string]persistence.Agent // nil = the coder that is a command
 	tools  *provider.Server
 	now    func() time.Time
+	one    bool // one attempt at a time
+	looked atomic.Int64
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -155,7 +158,7 @@ func (r *rig) engine() *orchestrator.Engine {
 			r.mu.Unlock()
 			return s, err
 		},
-		Providers: providers, Tools: r.tools, Now: r.now,
+		Providers: providers, Tools: r.tools, Now: r.clock(), Concurrency: map[bool]int{true: 1}[r.one],
 		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
 		Grace: r.grace, OutputLimit: r.limit,
 	})
