@@ -36,6 +36,9 @@ var arrows = map[string][]string{
 		"internal/process", "internal/provider", "internal/workspace",
 	},
 
+	// What an agent reaches us by; what its tools do is wired in cli.
+	"internal/mcp": {},
+
 	"internal/view":     {"internal/event", "internal/scheduler"},
 	"internal/progress": {"internal/view", "internal/event", "internal/scheduler"},
 	"internal/tui":      {"internal/view", "internal/event", "internal/scheduler"},
@@ -62,6 +65,7 @@ var fences = map[string][]string{
 	"github.com/spf13/cobra":          {"internal/cli"},
 	"github.com/spf13/pflag":          {"internal/cli"},
 	"github.com/itchyny/gojq":         {"internal/cli"},
+	"github.com/modelcontextprotocol": {"internal/mcp"},
 	"modernc.org":                     {"internal/persistence"},
 	"go.yaml.in/yaml":                 {"internal/plan", "internal/config"},
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},

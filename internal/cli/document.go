@@ -57,7 +57,8 @@ type taskDocument struct {
 	Log         string                `json:"log"`         // path
 	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
 	WaitsFor    string                `json:"waits_for"`
-	Usage       *usageDocument        `json:"usage"` // of all attempts; null for a command
+	Questions   []questionDocument    `json:"questions"` // that wait for an answer
+	Usage       *usageDocument        `json:"usage"`     // of all attempts; null for a command
 }
 
 // newRunDocument describes a run.
@@ -80,7 +81,7 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	d := taskDocument{
 		ID: string(t.ID), Name: t.Name, State: t.Status, Attempts: len(attempts), MaxAttempts: max(1, t.Attempts),
 		Agent: t.AgentRole, Needs: append([]scheduler.TaskID{}, t.DependsOn...), OnFailure: t.FailureMode,
-		Error: t.Error, Result: t.Result, Isolation: t.Isolation, Conflicts: []string{},
+		Error: t.Error, Result: t.Result, Isolation: t.Isolation, Conflicts: []string{}, Questions: []questionDocument{},
 	}
 	if d.OnFailure == "" {
 		d.OnFailure = scheduler.FailHard
@@ -97,6 +98,7 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
 		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
 	}
+	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output
 	d.Conflicts = append(d.Conflicts, last.Conflicts...)
 	d.Files, d.Additions, d.Deletions = last.Files, last.Additions, last.Deletions

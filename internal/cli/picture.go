@@ -95,6 +95,9 @@ func (p *picture) mark(t *scheduler.Task) mark {
 
 // asks says whether an attempt waits for a person, and not just until a time.
 func asks(at persistence.Attempt) bool {
+	if at.Work != nil && at.Outcome == "" && len(at.Work.Asking()) > 0 {
+		return true
+	}
 	return at.Phase == scheduler.PhaseWaiting && (at.Work == nil || at.Work.Wait == "")
 }
 

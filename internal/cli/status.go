@@ -219,6 +219,8 @@ func remark(d taskDocument, p *picture) string {
 	case scheduler.TaskRunning:
 		if len(d.Conflicts) > 0 {
 			say("conflict in " + some(d.Conflicts))
+		} else if len(d.Questions) > 0 {
+			say("asks: " + firstLine(d.Questions[0].Text))
 		} else if d.WaitsUntil != nil {
 			say("waits until " + d.WaitsUntil.Local().Format("15:04") + ": " + firstLine(d.WaitsFor))
 		} else {
@@ -269,6 +271,10 @@ func nextCommands(p *picture) []string {
 		add("orc resume "+string(r.ID), "go on; what is done stays done")
 	case r.State == scheduler.RunWaiting || len(p.needsYou()) > 0:
 		for _, t := range p.needsYou() {
+			if q := openQuestions(p.last(t.ID)); len(q) > 0 {
+				add(fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: "+some(numbered(q[0].Options)))
+				continue
+			}
 			add(fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for")
 		}
 	case r.State == scheduler.RunFailed || r.State == scheduler.RunCompleted || r.State == scheduler.RunCanceled:

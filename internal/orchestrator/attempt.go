@@ -37,7 +37,7 @@ func (e *Engine) launch(s start) {
 		cancel(s.stop)
 	}
 	task := *t.task
-	s.attempt.Work = s.attempt.Work.Clone()
+	s.attempt.Work = t.attempt.Work.Clone() // with what was said since the start was decided about
 	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
 	e.attempts.Go(func() {
 		defer cancel(nil)

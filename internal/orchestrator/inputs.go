@@ -39,11 +39,11 @@ type cleaned struct {
 	err     error
 }
 
-// asked is a question of an attempt's goroutine: has its agent said that it is done? What clients have asked for until
-// then counts.
+// asked is a question of an attempt's goroutine: what has its agent said through its tools, and what was it answered?
+// What clients have asked for until then counts.
 type asked struct {
 	attempt persistence.Attempt
-	answer  chan *persistence.Declaration
+	answer  chan *persistence.Work
 }
 
 // requested are the requests of clients that wait in the store.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
@@ -17,7 +18,8 @@ type AgentRequest struct {
 	Task       scheduler.TaskID `json:"task"`
 	Attempt    int              `json:"attempt"`
 	Generation int64            `json:"generation"`
-	Text       string           `json:"text,omitempty"` // the summary, or what it does
+	Text       string           `json:"text,omitempty"` // the summary, what it does, or the question
+	Options    []string         `json:"options,omitempty"`
 }
 
 // obeyAgent follows what an agent says.
@@ -37,8 +39,17 @@ func (e *Engine) obeyAgent(b *batch, r persistence.Request) error {
 	w := a.Work.Clone()
 	text := e.redacted(c.Text)
 	switch r.Kind {
+	case RequestHello:
+		w.Tools = w.Turn
 	case RequestDone:
 		w.Declared = &persistence.Declaration{Turn: w.Turn, Summary: text}
+	case RequestAsk:
+		q := persistence.Question{ID: r.ID, Turn: w.Turn, Text: text, Options: c.Options, AskedAt: e.o.Now().UTC()}
+		w.Questions = append(slices.Clone(w.Questions), q)
+		b.t.Turns = append(b.t.Turns, e.turn(a.Task, a.Number, "question", text))
+		b.t.Events = append(b.t.Events, e.event(event.TaskQuestion, a.Task, a.Number, event.Detail{
+			Status: string(scheduler.TaskRunning), Question: q.ID, Message: text, Options: c.Options,
+		}))
 	case RequestDoing:
 		w.Doing = oneLine(text)
 		b.t.Events = append(b.t.Events, e.event(event.TaskActivity, a.Task, a.Number, event.Detail{Message: w.Doing}))
@@ -48,11 +59,51 @@ func (e *Engine) obeyAgent(b *batch, r persistence.Request) error {
 	return nil
 }
 
+// AnswerRequest answers a question of an agent's.
+type AnswerRequest struct {
+	Task     scheduler.TaskID `json:"task"`
+	Question int64            `json:"question,omitempty"` // 0 = the only open one
+	Text     string           `json:"text"`
+}
+
+// obeyAnswer records a person's answer, for the agent that waits or for the one that goes on with its work.
+func (e *Engine) obeyAnswer(b *batch, c AnswerRequest) error {
+	if err := e.known(c.Task); err != nil {
+		return err
+	}
+	a := e.tasks[c.Task].attempt
+	if a == nil || a.Work == nil || a.Outcome != "" {
+		return fmt.Errorf("task %s asks nothing", c.Task)
+	}
+	open := a.Work.Asking()
+	if c.Question != 0 {
+		open = slices.DeleteFunc(open, func(q persistence.Question) bool { return q.ID != c.Question })
+	}
+	switch len(open) {
+	case 0:
+		return fmt.Errorf("task %s has no such open question", c.Task)
+	case 1:
+	default:
+		return fmt.Errorf("task %s has %d open questions: name one", c.Task, len(open))
+	}
+	w := a.Work.Clone()
+	w.Questions = slices.Clone(w.Questions)
+	i := slices.IndexFunc(w.Questions, func(q persistence.Question) bool { return q.ID == open[0].ID })
+	w.Questions[i].Answer, w.Questions[i].AnsweredAt = e.redacted(c.Text), e.o.Now().UTC()
+	a.Work = w
+	b.record(*a)
+	b.t.Turns = append(b.t.Turns, e.turn(a.Task, a.Number, "answer", c.Text))
+	b.t.Events = append(b.t.Events, e.event(event.TaskAnswered, a.Task, a.Number, event.Detail{
+		Status: string(scheduler.TaskRunning), Question: open[0].ID, Message: w.Questions[i].Answer,
+	}))
+	return nil
+}
+
 // adopt takes over what an attempt's goroutine says of the attempt, but for what the loop knows better.
 func (t *tracked) adopt(a persistence.Attempt) {
 	a.Canceling = t.attempt.Canceling
 	if old := t.attempt.Work; old != nil && a.Work != nil {
-		a.Work.Declared = old.Declared
+		a.Work.Declared, a.Work.Questions, a.Work.Tools = old.Declared, old.Questions, old.Tools
 		if a.Work.Turn == old.Turn {
 			a.Work.Doing = old.Doing
 		}
@@ -72,8 +123,7 @@ func (e *Engine) takeRequests(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// answer answers the attempts that want to know whether their agent has said that it is done: once what was said is
-// durable.
+// answer tells the attempts that want to know what their agent has said and was answered, once that is durable.
 func (e *Engine) answer(ctx context.Context, b *batch) error {
 	if len(b.asked) == 0 {
 		return nil
@@ -82,8 +132,8 @@ func (e *Engine) answer(ctx context.Context, b *batch) error {
 		return err
 	}
 	for _, q := range b.asked {
-		d := e.tasks[q.attempt.Task].attempt.Work.Declared
-		b.after = append(b.after, func() { q.answer <- d })
+		w := e.tasks[q.attempt.Task].attempt.Work.Clone()
+		b.after = append(b.after, func() { q.answer <- w })
 	}
 	return nil
 }

@@ -45,12 +45,36 @@ func (t *talk) goOnText() (string, error) {
 	}
 	fmt.Fprintf(&b, "Your last turn did not come to its end: %s. A command that was running then may have been stopped half-way.\n\n%s\n", oneLine(reason), seen)
 	b.WriteString("Look at what is there, then go on with your task where you left off; do not begin again.\n")
+	answers, err := t.answers()
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(answers)
 	if w.Events == 0 && w.Said != "" {
 		said, err := os.ReadFile(w.Said)
 		if err != nil {
 			return "", fmt.Errorf("read the message: %w", err)
 		}
 		fmt.Fprintf(&b, "\nThis is the message of that turn, which you may not have received:\n\n%s\n", said)
+	}
+	return b.String(), nil
+}
+
+// answers says what became of the questions of the turn that did not come to its end.
+func (t *talk) answers() (string, error) {
+	told, err := t.at.e.told(&t.at.a)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, q := range told.Questions {
+		switch {
+		case q.Turn != t.w.Turn:
+		case q.AnsweredAt.IsZero():
+			fmt.Fprintf(&b, "\nYour question was not answered; ask again if you still have to know:\n\n%s\n", lines(q.Text, "    "))
+		default:
+			fmt.Fprintf(&b, "\nYou had asked:\n\n%s\n\nThe answer:\n\n%s\n", lines(q.Text, "    "), lines(q.Answer, "    "))
+		}
 	}
 	return b.String(), nil
 }
@@ -81,6 +105,11 @@ func (t *talk) handOverText(why string) (string, error) {
 	if said != "" {
 		fmt.Fprintf(&b, "\nThe end of what was said and done in it:\n\n%s\n", said)
 	}
+	answers, err := t.answers()
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(answers)
 	if diff != "" {
 		fmt.Fprintf(&b, "\nThe difference so far:\n\n%s\n", lines(diff, "    "))
 	}
@@ -196,21 +225,21 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + " …"
 }
 
-// evidence asks whether a turn that ended well has done what the task asks: the agent says so where it has the tool
-// for that, and git shows a change where the task is to change files. Else it is asked to go on.
+// evidence asks whether a turn that ended well has done what the task asks: the agent says so if it has reached the
+// tool for that, and git shows a change where the task is to change files. Else it is asked to go on.
 func (t *talk) evidence(r *provider.Result) (*message, error) {
 	at, w := t.at, t.w
-	if len(at.e.servers(&at.a)) > 0 {
-		d, err := at.e.declared(&at.a)
-		if err != nil {
-			return nil, err
-		}
-		if d == nil || d.Turn != w.Turn {
+	told, err := at.e.told(&at.a)
+	if err != nil {
+		return nil, err
+	}
+	if told.Tools == w.Turn {
+		if d := told.Declared; d == nil || d.Turn != w.Turn {
 			return t.nudge(r, "It ended its turn without calling task_complete",
 				"You ended your turn, but have not said that your task is done. If it is, call the tool task_complete with a summary; if not, go on.")
 		}
-		if d.Summary != "" {
-			r.Summary = d.Summary
+		if told.Declared.Summary != "" {
+			r.Summary = told.Declared.Summary
 		}
 	}
 	if len(at.task.WritesFiles) > 0 && at.a.Isolation != scheduler.IsolationNone {
@@ -244,17 +273,17 @@ func (t *talk) nudge(r *provider.Result, fault, text string) (*message, error) {
 	return &message{text: text + "\n", resume: true}, nil
 }
 
-// declared asks the loop for the last word of the attempt's agent on its task; nil = it has not said that it is done.
-func (e *Engine) declared(a *persistence.Attempt) (*persistence.Declaration, error) {
-	q := asked{attempt: *a, answer: make(chan *persistence.Declaration, 1)}
+// told asks the loop what the attempt's agent has said through its tools, and what it was answered.
+func (e *Engine) told(a *persistence.Attempt) (*persistence.Work, error) {
+	q := asked{attempt: *a, answer: make(chan *persistence.Work, 1)}
 	select {
 	case e.inbox <- q:
 	case <-e.ctx.Done():
 		return nil, errFatal
 	}
 	select {
-	case d := <-q.answer:
-		return d, nil
+	case w := <-q.answer:
+		return w, nil
 	case <-e.ctx.Done():
 		return nil, errFatal
 	}

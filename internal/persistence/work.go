@@ -39,6 +39,9 @@ type Work struct {
 	Used     []TurnUsage   `json:"used,omitempty"`     // by turn
 	Declared *Declaration  `json:"declared,omitempty"` // the last one
 	Doing    string        `json:"doing,omitempty"`    // what it said last that it does, by report_progress
+
+	Tools     int        `json:"tools,omitempty"`     // the last turn in which its program reached our tools
+	Questions []Question `json:"questions,omitempty"` // that it asked the person, in order
 }
 
 // Wait is what an attempt waits for that does not wait for a person.
@@ -54,6 +57,29 @@ const (
 type Declaration struct {
 	Turn    int    `json:"turn"`
 	Summary string `json:"summary"`
+}
+
+// Question is what an agent asked a person.
+type Question struct {
+	ID         int64     `json:"id"` // of the request that brought it
+	Turn       int       `json:"turn"`
+	Text       string    `json:"text"`
+	Options    []string  `json:"options,omitempty"`
+	AskedAt    time.Time `json:"asked_at"`
+	Answer     string    `json:"answer,omitempty"`
+	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero = not yet
+}
+
+// Asking returns the questions that wait for an answer: those of the present turn. A turn that was cut off and not
+// gone on with yet is the present one still.
+func (w *Work) Asking() []Question {
+	var open []Question
+	for _, q := range w.Questions {
+		if q.AnsweredAt.IsZero() && w.Open && q.Turn == w.Turn {
+			open = append(open, q)
+		}
+	}
+	return open
 }
 
 // Usage counts tokens and money. Cost is in US dollars.

@@ -84,6 +84,10 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		l.word, l.details = "retry", join(t.Why(), attempt(t.Attempt+1, t.Attempts))
 	case event.TaskInterrupted:
 		l.word, l.details = "stopped", join("interrupted", view.SanitizeLine(e.Action))
+	case event.TaskQuestion:
+		l.word, l.details, l.loud = "asks", t.Reason, true
+	case event.TaskAnswered:
+		l.word, l.details = "answered", view.SanitizeLine(e.Message)
 	case event.TaskWaiting:
 		l.word, l.details, l.loud = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason), true
 	case event.TaskConflict:

@@ -64,6 +64,8 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskPhase:       scheduler.TaskRunning,
 	event.TaskActivity:    scheduler.TaskRunning,
 	event.TaskWaiting:     scheduler.TaskRunning,
+	event.TaskQuestion:    scheduler.TaskRunning,
+	event.TaskAnswered:    scheduler.TaskRunning,
 	event.TaskSaved:       "",
 	event.TaskRetrying:    scheduler.TaskEligible,
 	event.TaskInterrupted: "",
@@ -115,6 +117,10 @@ func (t *Task) change(e event.Event) {
 		t.Doing = SanitizeLine(e.Message)
 	case event.TaskWaiting:
 		t.Phase, t.Reason, t.Until, t.Doing = scheduler.PhaseWaiting, SanitizeLine(e.Reason), e.Until, ""
+	case event.TaskQuestion:
+		t.WaitsFrom, t.Reason = e.Time, SanitizeLine(e.Message)
+	case event.TaskAnswered:
+		t.WaitsFrom, t.Reason = time.Time{}, ""
 	case event.TaskStarted:
 		t.Phase, t.StartedAt, t.EndedAt, t.WaitsFrom = scheduler.PhasePreparing, e.Time, time.Time{}, time.Time{}
 		t.Reason, t.Paths, t.Allowed, t.Until, t.Doing = "", nil, false, time.Time{}, ""
