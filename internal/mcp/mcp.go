@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -56,14 +57,22 @@ func Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser, version st
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s := mcp.NewServer(&mcp.Implementation{Name: "orc", Version: version}, &mcp.ServerOptions{
-		InitializedHandler: func(ctx context.Context, _ *mcp.InitializedRequest) {
-			if err := t.Hello(ctx); err != nil {
-				cancel(fmt.Errorf("%w: %w", errUnwelcome, err))
-			}
-		},
 		Instructions: "Call task_complete when your task is done. Call ask when only a person can decide; it waits for the answer.",
 	})
 	addTools(s, t)
+	// Not every version of the protocol has a handshake, but a program that never asks for the tools cannot use them.
+	greet := sync.OnceValue(func() error { return t.Hello(ctx) })
+	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(c context.Context, method string, r mcp.Request) (mcp.Result, error) {
+			if strings.HasPrefix(method, "tools/") {
+				if err := greet(); err != nil {
+					cancel(fmt.Errorf("%w: %w", errUnwelcome, err))
+					return nil, err
+				}
+			}
+			return next(c, method, r)
+		}
+	})
 	err := s.Run(ctx, &mcp.IOTransport{Reader: in, Writer: out, MaxLineLength: MaxLine})
 	if cause := context.Cause(ctx); errors.Is(cause, errUnwelcome) {
 		return cause

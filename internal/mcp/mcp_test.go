@@ -135,9 +135,12 @@ func TestStrangerIsTurnedAway(t *testing.T) {
 	toClient, fromServer := io.Pipe()
 	served := make(chan error, 1)
 	go func() { served <- mcp.Serve(t.Context(), toServer, fromServer, "1", &stranger{}) }()
-	_, err := sdk.NewClient(&sdk.Implementation{Name: "agent", Version: "1"}, nil).Connect(t.Context(), &sdk.IOTransport{Reader: toClient, Writer: fromClient}, nil)
+	c, err := sdk.NewClient(&sdk.Implementation{Name: "agent", Version: "1"}, nil).Connect(t.Context(), &sdk.IOTransport{Reader: toClient, Writer: fromClient}, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := c.ListTools(t.Context(), nil); err == nil {
+		t.Error("a stranger was shown the tools")
 	}
 	if err := <-served; err == nil || !strings.Contains(err.Error(), "another owner") {
 		t.Errorf("the server ended with %v", err)
