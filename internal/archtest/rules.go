@@ -20,13 +20,15 @@ var arrows = map[string][]string{
 	"internal/diagnostic":    {},
 	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 	"internal/plan/document": {"internal/diagnostic"},
+	"internal/plan/tasklist": {},
 	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
 
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
 
-	"internal/provider":   {"internal/process"},
-	"internal/provider/*": {"internal/provider", "internal/process"},
+	"internal/provider":              {"internal/process"},
+	"internal/provider/*":            {"internal/provider", "internal/provider/stream", "internal/process"},
+	"internal/provider/providertest": {"internal/provider", "internal/provider/stream", "internal/process"},
 
 	"internal/workspace":   {"internal/scheduler", "internal/process"},
 	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
@@ -51,8 +53,17 @@ var arrows = map[string][]string{
 	// Programs that look at orc from outside: they run the binary and read what it prints.
 	"examples/demo": {},
 	"test/rig":      {},
-	"test/bench":    {"test/rig"},
+	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/kill":     {"test/rig"},
+
+	// The agents' model, and the suite that drives real agents both through their drivers and through orc.
+	"test/stubmodel":       {},
+	"test/stubmodel/serve": {"test/stubmodel"},
+	"test/conformance": {
+		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
+		"internal/provider/goose",
+		"test/rig", "test/stubmodel",
+	},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.
@@ -71,6 +82,7 @@ var fences = map[string][]string{
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
 	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
 	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
+	"github.com/coder/acp-go-sdk":     {"internal/provider/acp"},
 	"github.com/creack/pty":           {testsOnly},
 	"github.com/google/go-cmp":        {testsOnly},
 	"github.com/rogpeppe/go-internal": {testsOnly},

@@ -100,7 +100,7 @@ func (s *scripted) Turn(ctx context.Context, l provider.Launcher, t provider.Tur
 	if err != nil {
 		return provider.Result{}, err
 	}
-	d := decoder{t: t, s: s, at: t.From}
+	d := decoder{t: t, s: s, at: t.Start}
 	for {
 		w, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		exit, err := child.Wait(w)
@@ -127,7 +127,7 @@ func (s *scripted) Finish(t provider.Turn, exit process.Exit) (provider.Result, 
 	if s.finish != nil {
 		s.finish(t, exit)
 	}
-	return s.result(&decoder{t: t, s: s, at: t.From}, exit)
+	return s.result(&decoder{t: t, s: s, at: t.Start}, exit)
 }
 
 func (s *scripted) result(d *decoder, exit process.Exit) (provider.Result, error) {

@@ -69,7 +69,8 @@ type start struct {
 	attempt persistence.Attempt
 	from    scheduler.Phase
 	exit    *recordedExit
-	stop    error // it is only to end, for this cause
+	stop    error                // it is only to end, for this cause
+	last    *persistence.Attempt // the attempt before; nil = none
 }
 
 func (b *batch) empty() bool {

@@ -51,6 +51,7 @@ type rig struct {
 	now    func() time.Time
 	one    bool // one attempt at a time
 	looked atomic.Int64
+	cut    *cut // nil = nothing is cut off
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -148,8 +149,13 @@ func (r *rig) engine() *orchestrator.Engine {
 	if r.agent != nil {
 		providers["scripted"] = r.agent
 	}
+	var store persistence.Store = r.store
+	var repo orchestrator.Repository = r.repo
+	if r.cut != nil {
+		store, repo = &cutStore{r.store, r.cut}, &cutRepository{r.repo, r.cut}
+	}
 	e, err := orchestrator.New(orchestrator.Options{
-		Run: r.run.ID, Store: r.store, Repository: r.repo,
+		Run: r.run.ID, Store: store, Repository: repo,
 		Workspaces: func(scheduler.Isolation) (orchestrator.Workspaces, error) { return pool, nil },
 		Supervise: func(ctx context.Context) (orchestrator.Supervisor, error) {
 			s, err := process.Start(ctx, process.Options{Level: r.levels, Journal: journal, Lock: filepath.Join(folder, "supervisor.lock"), Mark: r.run.Mark})

@@ -112,6 +112,10 @@ func (t *talk) turn(m message) (provider.Result, error) {
 	}
 	if err != nil {
 		w.Stopped = errors.Is(err, errStopped)
+		t.used(r, false)
+		if r.Session != "" {
+			w.Session = r.Session
+		}
 		return provider.Result{}, err
 	}
 	t.ended(r, time.Since(began))
@@ -164,7 +168,7 @@ func (t *talk) request() (provider.Turn, error) {
 		ID: turnKey(&at.a), Dir: at.dir(), Command: t.role.Command, Prompt: string(said), PromptFile: w.Said, Log: at.a.Log,
 		Grace: e.o.Grace, OutputLimit: e.o.OutputLimit, Program: t.role.Program, Args: t.role.Args, Model: t.role.Model,
 		Permissions: provider.Permissions(t.role.Permissions), Instructions: t.role.Instructions, Servers: e.servers(&at.a),
-		State: state, Session: w.Session, Resume: w.Resume, Before: toProvider(w.Before), From: w.From,
+		State: state, Session: w.Session, Resume: w.Resume, Before: toProvider(w.Before), Start: w.From, From: w.Offset,
 	}, nil
 }
 

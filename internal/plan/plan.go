@@ -70,6 +70,19 @@ type settings struct {
 	timeout   time.Duration
 	failure   scheduler.FailureMode
 	isolation scheduler.Isolation
+	setup     *scheduler.Setup // nil = not given
+}
+
+// Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
+func (p *Plan) Setup() *scheduler.Setup { return p.defaults.setup }
+
+// SetupOf is how a task says that its workspace is set up; nil = it says nothing.
+func (p *Plan) SetupOf(id scheduler.TaskID) *scheduler.Setup {
+	i, ok := p.index[string(id)]
+	if !ok {
+		return nil
+	}
+	return p.tasks[i].setup
 }
 
 // Len is the number of tasks.
