@@ -42,6 +42,8 @@ var arrows = map[string][]string{
 	},
 
 	"internal/invariants": {"internal/scheduler", "internal/event", "internal/persistence"},
+	// What an agent reaches us by; what its tools do is wired in cli.
+	"internal/mcp": {},
 
 	"internal/view":     {"internal/event", "internal/scheduler"},
 	"internal/progress": {"internal/view", "internal/event", "internal/scheduler"},
@@ -81,6 +83,7 @@ var fences = map[string][]string{
 	"github.com/spf13/cobra":          {"internal/cli"},
 	"github.com/spf13/pflag":          {"internal/cli"},
 	"github.com/itchyny/gojq":         {"internal/cli"},
+	"github.com/modelcontextprotocol": {"internal/mcp"},
 	"modernc.org":                     {"internal/persistence"},
 	"go.yaml.in/yaml":                 {"internal/plan", "internal/config"},
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},

@@ -45,7 +45,7 @@ func (a *App) cancel(ctx context.Context, st persistence.Store, run persistence.
 	ids := []scheduler.TaskID{}
 	for _, t := range tasks {
 		if t.Status.Terminal() {
-			return usageError("orc status "+string(run.ID), "%s is over: it is %s", t.ID, taskMark(t.Status, "").word)
+			return usageError("orc status "+string(run.ID), "%s is over: it is %s", t.ID, taskMark(t.Status, false).word)
 		}
 		ids = append(ids, t.ID)
 	}

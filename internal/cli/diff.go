@@ -129,7 +129,7 @@ func (a *App) diffSpan(ctx context.Context, st persistence.Store, repo *workspac
 	if attempt > 0 {
 		return commits{}, usageError(h, "nothing is saved of attempt %d of %s", attempt, t.ID)
 	}
-	return commits{}, usageError(h, "nothing is saved of %s: it is %s", t.ID, taskMark(t.Status, "").word)
+	return commits{}, usageError(h, "nothing is saved of %s: it is %s", t.ID, taskMark(t.Status, false).word)
 }
 
 func (a *App) diffJSON(ctx context.Context, out *output, repo *workspace.Repository, run persistence.Run, c commits) error {

@@ -54,7 +54,11 @@ type taskDocument struct {
 	SavedRef    string                `json:"saved_ref"`
 	Workspace   string                `json:"workspace"` // empty when it is gone
 	Isolation   scheduler.Isolation   `json:"isolation"`
-	Log         string                `json:"log"` // path
+	Log         string                `json:"log"`         // path
+	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
+	WaitsFor    string                `json:"waits_for"`
+	Questions   []questionDocument    `json:"questions"` // that wait for an answer
+	Usage       *usageDocument        `json:"usage"`     // of all attempts; null for a command
 }
 
 // newRunDocument describes a run.
@@ -77,7 +81,7 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	d := taskDocument{
 		ID: string(t.ID), Name: t.Name, State: t.Status, Attempts: len(attempts), MaxAttempts: max(1, t.Attempts),
 		Agent: t.AgentRole, Needs: append([]scheduler.TaskID{}, t.DependsOn...), OnFailure: t.FailureMode,
-		Error: t.Error, Result: t.Result, Isolation: t.Isolation, Conflicts: []string{},
+		Error: t.Error, Result: t.Result, Isolation: t.Isolation, Conflicts: []string{}, Questions: []questionDocument{},
 	}
 	if d.OnFailure == "" {
 		d.OnFailure = scheduler.FailHard
@@ -85,11 +89,16 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	if len(attempts) == 0 {
 		return d
 	}
+	d.Usage = usageOf(attempts...)
 	for _, at := range attempts {
 		d.DurationMS += worked(at, live, now).Milliseconds()
 	}
 	last := attempts[len(attempts)-1]
 	d.StartedAt, d.EndedAt = moment(attempts[0].StartedAt), moment(last.EndedAt)
+	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
+		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
+	}
+	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output
 	d.Conflicts = append(d.Conflicts, last.Conflicts...)
 	d.Files, d.Additions, d.Deletions = last.Files, last.Additions, last.Deletions

@@ -34,6 +34,7 @@ func newHistory(a *App) *cobra.Command {
 		Args:              between(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	cmd.AddCommand(newHistoryCost(a))
 	out := newOutput(cmd, historyDocument{}, "runs")
 	cmd.Flags().IntVar(&limit, "limit", 20, "at most `N` runs; 0 = all")
 	cmd.Flags().BoolVar(&all, "all", false, "runs of every repository")

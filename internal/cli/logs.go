@@ -225,7 +225,7 @@ func (l *logReader) missing(t *scheduler.Task) error {
 	if l.o.attempt > 0 {
 		return usageError(h, "%s has no attempt %d", l.task, l.o.attempt)
 	}
-	return usageError(h, "%s has not started: it is %s", l.task, taskMark(t.Status, "").word)
+	return usageError(h, "%s has not started: it is %s", l.task, taskMark(t.Status, false).word)
 }
 
 // abandoned ends the following of a run on which nobody works.

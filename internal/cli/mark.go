@@ -13,11 +13,11 @@ type mark struct {
 	color   string // SGR code
 }
 
-// taskMark returns how a task's state is shown; phase is that of its last attempt.
-func taskMark(s scheduler.TaskStatus, phase scheduler.Phase) mark {
+// taskMark returns how a task's state is shown; asks says that its attempt waits for a person.
+func taskMark(s scheduler.TaskStatus, asks bool) mark {
 	t := view.Task{Status: s}
 	w := t.Word()
-	if s == scheduler.TaskRunning && phase == scheduler.PhaseWaiting {
+	if s == scheduler.TaskRunning && asks {
 		w = view.NeedsYou
 	}
 	m := mark{unicode: view.Unicode.Of(w), ascii: view.ASCII.Of(w), word: w.String()}

@@ -293,7 +293,7 @@ func (m *merging) listLanded(ctx context.Context, l workspace.Landing) error {
 	}
 	var t table
 	for _, task := range l.Merged {
-		t.add(cell{text: taskMark(scheduler.TaskCompleted, "").sign(a.ascii()), style: p.green}, plain(task), plain(view.Plural(files[task], "file")))
+		t.add(cell{text: taskMark(scheduler.TaskCompleted, false).sign(a.ascii()), style: p.green}, plain(task), plain(view.Plural(files[task], "file")))
 	}
 	return t.write(a.Stdout, "  ", a.width(a.Stdout))
 }
@@ -322,9 +322,9 @@ func (m *merging) stopped(s *workspace.StoppedError) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Merging run %s into %s, in the order the tasks finished\n", m.run.ID, m.spec.Branch)
 	for _, task := range s.Merged {
-		fmt.Fprintf(&b, "  %s %s\n", p.green(taskMark(scheduler.TaskCompleted, "").sign(a.ascii())), task)
+		fmt.Fprintf(&b, "  %s %s\n", p.green(taskMark(scheduler.TaskCompleted, false).sign(a.ascii())), task)
 	}
-	fmt.Fprintf(&b, "  %s %s  conflict in %s\n\n", p.red(taskMark(scheduler.TaskFailed, "").sign(a.ascii())), s.Task, view.Plural(len(s.Conflict.Paths), "file"))
+	fmt.Fprintf(&b, "  %s %s  conflict in %s\n\n", p.red(taskMark(scheduler.TaskFailed, false).sign(a.ascii())), s.Task, view.Plural(len(s.Conflict.Paths), "file"))
 	if err := writeConflict(&b, s.Task, s.Files); err != nil {
 		return err
 	}

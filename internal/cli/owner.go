@@ -247,7 +247,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 			})
 		},
 		Providers: map[string]provider.Provider{"command": command.Command{}},
-		Folder:    o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
+		Tools:     o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
 		Environ: o.app.Environ, Lease: o.lease,
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
 	})

@@ -94,18 +94,26 @@ func (p *picture) last(id scheduler.TaskID) persistence.Attempt {
 
 // mark is how the state of a task is shown.
 func (p *picture) mark(t *scheduler.Task) mark {
-	m := taskMark(t.Status, p.last(t.ID).Phase)
+	m := taskMark(t.Status, asks(p.last(t.ID)))
 	if t.Status == scheduler.TaskRunning && !p.alive && m.word == "running" {
 		m.word, m.color = "stopped", "33"
 	}
 	return m
 }
 
+// asks says whether an attempt waits for a person, and not just until a time.
+func asks(at persistence.Attempt) bool {
+	if at.Work != nil && at.Outcome == "" && len(at.Work.Asking()) > 0 {
+		return true
+	}
+	return at.Phase == scheduler.PhaseWaiting && (at.Work == nil || at.Work.Wait == "")
+}
+
 // needsYou lists the tasks that wait for a person.
 func (p *picture) needsYou() []*scheduler.Task {
 	var waiting []*scheduler.Task
 	for _, t := range p.tasks {
-		if t.Status == scheduler.TaskRunning && p.last(t.ID).Phase == scheduler.PhaseWaiting {
+		if t.Status == scheduler.TaskRunning && asks(p.last(t.ID)) {
 			waiting = append(waiting, t)
 		}
 	}

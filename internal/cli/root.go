@@ -48,7 +48,7 @@ func newRoot(a *App) *cobra.Command {
 	}{
 		{groupStart, []*cobra.Command{newInit(a), newDoctor(a), newPlan(a), newRun(a)}},
 		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
-		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a), newResume(a)}},
+		{groupSteer, []*cobra.Command{newAnswer(a), newRetry(a), newCancel(a), newResume(a)}},
 		{groupFinish, []*cobra.Command{newMerge(a), newRestore(a), newClean(a)}},
 		{groupSetup, []*cobra.Command{newConfig(a), newDB(a), newCompletion(a), newVersion(a)}},
 	} {
@@ -57,7 +57,7 @@ func newRoot(a *App) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	root.AddCommand(newOwner(a))
+	root.AddCommand(newOwner(a), newMCP(a))
 	root.AddCommand(newHelpTopics()...)
 	root.SetHelpCommand(newHelp(a))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })

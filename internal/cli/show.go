@@ -65,6 +65,9 @@ type attemptDocument struct {
 	Deletions  int               `json:"deletions"`
 	Workspace  string            `json:"workspace"` // empty when it is gone
 	Log        string            `json:"log"`
+	Session    string            `json:"session"` // the agent's own id of its conversation
+	Usage      *usageDocument    `json:"usage"`
+	Turns      []turnUsage       `json:"turns"` // what each turn used
 }
 
 // turnDocument is a turn of a task's conversation in JSON.
@@ -141,6 +144,10 @@ func newShowDocument(p *picture, t *scheduler.Task, turns []persistence.Conversa
 			DurationMS: worked(at, p.alive, p.now).Milliseconds(), NotBefore: moment(at.NotBefore), Base: at.Base,
 			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
 			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
+			Usage: usageOf(at), Turns: turnsOf(at),
+		}
+		if at.Work != nil {
+			d.Session = at.Work.Session
 		}
 		if !at.Cleaned {
 			d.Workspace = at.Workspace
@@ -228,6 +235,7 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 	if doc.Task.OnFailure != scheduler.FailHard {
 		fact("on failure", string(doc.Task.OnFailure))
 	}
+	fact("used", doc.Task.Usage.long())
 	fact("workspace", a.tilde(view.Sanitize(doc.Task.Workspace)))
 }
 
@@ -284,6 +292,9 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	}
 	for _, line := range view.LastLines(view.Sanitize(at.Output), outputLines) {
 		fmt.Fprintf(b, "    %s\n", pt.dim(line))
+	}
+	if at.Usage != nil {
+		fmt.Fprintf(b, "  used %s\n", at.Usage.long())
 	}
 	if len(at.Conflicts) > 0 {
 		fmt.Fprintf(b, "  conflicts: %s\n", view.SanitizeLine(some(at.Conflicts)))

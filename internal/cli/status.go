@@ -19,6 +19,7 @@ type statusDocument struct {
 	Schema int            `json:"schema"`
 	Run    runDocument    `json:"run"`
 	Tasks  []taskDocument `json:"tasks"`
+	Usage  *usageDocument `json:"usage"` // of all tasks; null when no agent worked
 }
 
 func newStatus(a *App) *cobra.Command {
@@ -67,7 +68,7 @@ func (a *App) status(ctx context.Context, arg string, out *output, exitStatus bo
 			return err
 		}
 		if out != nil {
-			err = out.write(a, statusDocument{Schema: schema, Run: p.runDocument(), Tasks: p.taskDocuments()})
+			err = out.write(a, statusDocument{Schema: schema, Run: p.runDocument(), Tasks: p.taskDocuments(), Usage: p.usage()})
 		} else {
 			err = a.writeStatus(a.Stdout, p)
 		}
@@ -92,7 +93,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}
-	tasks := a.shownTasks(p)
+	tasks, total := a.shownTasks(p), p.usage()
 	var t table
 	for _, task := range tasks {
 		d := newTaskDocument(task, p.attempts[task.ID], p.alive, p.now)
@@ -100,7 +101,11 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 		if d.DurationMS > 0 || d.EndedAt != nil {
 			took = spanMS(d.DurationMS)
 		}
-		t.add(p.mark(task).cell(ascii, pt), plain(d.ID), plain(d.Agent), cell{text: took, right: true}, cell{text: remark(d, p)})
+		row := []cell{p.mark(task).cell(ascii, pt), plain(d.ID), plain(d.Agent), {text: took, right: true}}
+		if total != nil {
+			row = append(row, cell{text: d.Usage.short(), right: true})
+		}
+		t.add(append(row, cell{text: remark(d, p)})...)
 	}
 	if err := t.write(w, "", a.width(w)); err != nil {
 		return err
@@ -109,7 +114,11 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	if hidden := len(p.tasks) - len(tasks); hidden > 0 {
 		fmt.Fprintf(&b, "%s\n", pt.dim(fmt.Sprintf("  and %d that are done or wait; all of them: orc status %s -v", hidden, p.run.ID)))
 	}
-	fmt.Fprintf(&b, "\n  %s\n", joinCounts(p.counts()))
+	counts := joinCounts(p.counts())
+	if total != nil {
+		counts += " · " + total.long()
+	}
+	fmt.Fprintf(&b, "\n  %s\n", counts)
 	if !a.globals.quiet {
 		for _, next := range nextCommands(p) {
 			fmt.Fprintf(&b, "%s\n", next)
@@ -213,6 +222,10 @@ func remark(d taskDocument, p *picture) string {
 	case scheduler.TaskRunning:
 		if len(d.Conflicts) > 0 {
 			say("conflict in " + some(d.Conflicts))
+		} else if len(d.Questions) > 0 {
+			say("asks: " + firstLine(d.Questions[0].Text))
+		} else if d.WaitsUntil != nil {
+			say("waits until " + d.WaitsUntil.Local().Format("15:04") + ": " + firstLine(d.WaitsFor))
 		} else {
 			say(string(d.Phase))
 		}
@@ -261,6 +274,10 @@ func nextCommands(p *picture) []string {
 		add("orc resume "+string(r.ID), "go on; what is done stays done")
 	case r.State == scheduler.RunWaiting || len(p.needsYou()) > 0:
 		for _, t := range p.needsYou() {
+			if q := openQuestions(p.last(t.ID)); len(q) > 0 {
+				add(fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: "+some(numbered(q[0].Options)))
+				continue
+			}
 			add(fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for")
 		}
 		for _, at := range p.conflicts() {

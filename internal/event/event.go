@@ -22,6 +22,10 @@ const (
 	TaskEligible    Kind = "task.eligible"    // dependencies settled
 	TaskStarted     Kind = "task.started"     // attempt Attempt of Attempts begins; Agent
 	TaskPhase       Kind = "task.phase"       // Phase of the running attempt changed
+	TaskActivity    Kind = "task.activity"    // what its agent does right now: Message; at most two per second
+	TaskWaiting     Kind = "task.waiting"     // the attempt goes on at Until by itself: Reason; spends nothing
+	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
+	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions
 	TaskRetrying    Kind = "task.retrying"    // an attempt failed (Error, Output) and another follows
 	TaskInterrupted Kind = "task.interrupted" // its owner went away; Action says what happens with it
@@ -68,7 +72,10 @@ type Detail struct {
 	Files       int            `json:"files,omitempty"`
 	Additions   int            `json:"additions,omitempty"`
 	Deletions   int            `json:"deletions,omitempty"`
-	Gates       int            `json:"gates,omitempty"`       // verify commands that passed
+	Gates       int            `json:"gates,omitempty"`    // verify commands that passed
+	Question    int64          `json:"question,omitempty"` // its id
+	Options     []string       `json:"options,omitempty"`
+	Until       time.Time      `json:"until,omitzero"`
 	DurationMS  int64          `json:"duration_ms,omitempty"` // of the attempt or the run, milliseconds
 	Total       int            `json:"total,omitempty"`
 	Concurrency int            `json:"concurrency,omitempty"`

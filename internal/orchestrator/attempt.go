@@ -35,7 +35,11 @@ func (e *Engine) launch(s start) {
 	t := e.tasks[s.attempt.Task]
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	t.cancel = cancel
+	if s.stop != nil {
+		cancel(s.stop)
+	}
 	task := *t.task
+	s.attempt.Work = t.attempt.Work.Clone() // with what was said since the start was decided about
 	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
 	at.brief.last = s.last
 	e.attempts.Go(func() {
@@ -52,6 +56,9 @@ func turnID(a *persistence.Attempt) string { return string(a.Task) + "." + strco
 // run takes the attempt through its phases.
 func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	a := &at.a
+	if from == scheduler.PhaseWaiting { // it was parked, and is only to end
+		return at.end(context.Cause(at.ctx), "wait")
+	}
 	if from == scheduler.PhasePreparing {
 		if end := at.open(); end != nil {
 			return *end
@@ -61,6 +68,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	var result *string
 	if from == scheduler.PhaseWorking {
 		r, err := at.work(exit)
+		if errors.Is(err, errParked) {
+			return ended{park: true}
+		}
 		if err != nil {
 			return at.end(err, "run the command")
 		}
@@ -69,7 +79,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		a.ExitCode = r.ExitCode
 		if r.Kind != "" {
 			a.Output = r.Output
-			return at.failed(r.Error, r.Kind == provider.KindInvalid || r.Kind == provider.KindOutput)
+			end := at.failed(r.Error, hopeless(r.Kind))
+			end.kind = r.Kind
+			return end
 		}
 		from = at.next(scheduler.PhaseWorking)
 		if from != scheduler.PhaseDone {
@@ -86,6 +98,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	}
 	if from == scheduler.PhaseVerifying {
 		failure, err := at.gates()
+		for n := 0; a.Work != nil && n < maxLost && errors.Is(err, process.ErrSupervisorLost); n++ {
+			failure, err = at.gates() // what the agent did counts; the gates are run again
+		}
 		if err != nil {
 			return at.end(err, "run the gates")
 		}
@@ -171,6 +186,9 @@ func (at *attempt) prepare() error {
 		}
 		fault.Point("attempt.workspace")
 	}
+	if a.Work != nil { // its conversation begins with the first turn
+		return nil
+	}
 	at.said = at.task.Command
 	if at.task.Prompt != "" {
 		prompt, err := at.compose()
@@ -184,7 +202,9 @@ func (at *attempt) prepare() error {
 
 // begin makes durable that the work begins.
 func (at *attempt) begin() error {
-	at.turns = append(at.turns, at.e.turn(at.a.Task, at.a.Number, "user", at.said))
+	if at.a.Work == nil {
+		at.turns = append(at.turns, at.e.turn(at.a.Task, at.a.Number, "user", at.said))
+	}
 	return at.phase(scheduler.PhaseWorking)
 }
 
@@ -194,6 +214,9 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 	p, command, err := e.providerOf(at.task)
 	if err != nil {
 		return provider.Result{}, err
+	}
+	if agent, ok := p.(provider.Agent); ok && a.Work != nil {
+		return at.converse(agent, exit)
 	}
 	turn := provider.Turn{
 		ID: turnID(a), Dir: at.dir(), Command: command, Log: a.Log, Grace: e.o.Grace, OutputLimit: e.o.OutputLimit,
@@ -239,6 +262,9 @@ func (at *attempt) dir() string {
 
 // outcome is what an adopted attempt's turn had said.
 func (at *attempt) outcome() (*string, error) {
+	if w := at.a.Work; w != nil {
+		return &w.Words, nil
+	}
 	p, command, err := at.e.providerOf(at.task)
 	if err != nil {
 		return nil, err
@@ -271,6 +297,9 @@ func (at *attempt) end(err error, doing string) ended {
 	case errors.Is(err, errStopped):
 		if a.Phase != scheduler.PhaseWorking && a.Phase != scheduler.PhasePreparing {
 			return ended{} // its work is done: the next owner checks and merges it
+		}
+		if a.Phase == scheduler.PhaseWorking && a.Work != nil {
+			return ended{} // the next owner goes on with its session
 		}
 		a.Outcome, a.Error = scheduler.OutcomeInterrupted, "stopped by a person"
 		return at.keep("interrupted", ended{})
@@ -309,7 +338,9 @@ func (e *Engine) clean(a persistence.Attempt) {
 			err = ws.Give(e.ctx, e.spec(&a))
 		}
 		fault.Point("attempt.cleaned")
-		for _, f := range []string{e.promptFile(&a), e.previousFile(&a)} {
+		said, glob := filepath.Glob(filepath.Join(e.o.Folder, "prompt", turnID(&a)+"*.said.md"))
+		err = errors.Join(err, glob)
+		for _, f := range append(said, e.promptFile(&a), e.previousFile(&a)) {
 			if rm := os.Remove(f); rm != nil && !os.IsNotExist(rm) {
 				err = errors.Join(err, rm)
 			}
@@ -336,4 +367,13 @@ func lastBytes(s string, n int) string {
 		s = s[i+1:]
 	}
 	return strings.ToValidUTF8(s, "")
+}
+
+// hopeless says whether trying again at once cannot help.
+func hopeless(k provider.Kind) bool {
+	switch k {
+	case provider.KindInvalid, provider.KindOutput, provider.KindAuth, provider.KindQuota, provider.KindModel:
+		return true
+	}
+	return false
 }

@@ -22,8 +22,12 @@ func (e *Engine) step(b *batch, in scheduler.Input) (err error) {
 			e.changed(b, f)
 		case scheduler.Start:
 			e.prepareStart(b, f)
+		case scheduler.GoOn:
+			e.goOn(b, e.tasks[f.Task])
 		case scheduler.Stop:
-			if t := e.tasks[f.Task]; t.cancel != nil {
+			if t := e.tasks[f.Task]; t.cancel == nil && waits(t.attempt) {
+				e.endParked(b, t)
+			} else if t.cancel != nil {
 				cancel := t.cancel
 				b.after = append(b.after, func() { cancel(errCanceled) })
 				t.attempt.Canceling = true
@@ -35,8 +39,12 @@ func (e *Engine) step(b *batch, in scheduler.Input) (err error) {
 		case scheduler.Refused:
 			err = errors.New(f.Reason)
 		case scheduler.Quiet:
+			reason := ""
+			if f.State == scheduler.RunWaiting {
+				reason = e.heldFor()
+			}
 			if !e.stopping || f.State.Terminal() { // else settle does it, when the attempts have ended
-				e.finish(b, f.State, "")
+				e.finish(b, f.State, reason)
 			}
 		}
 	}
@@ -142,7 +150,10 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 		Isolation: t.task.Isolation, Log: filepath.Join(e.o.Folder, "log", name+".log"), Note: t.note, StartedAt: e.o.Now(),
 	}
 	d := event.Detail{Status: string(scheduler.TaskRunning), Agent: t.task.AgentRole, Attempts: max(t.task.Attempts, 1)}
-	if t.task.Isolation == scheduler.IsolationNone {
+	a.Work = e.newWork(t.task)
+	if e.goesOn(t) {
+		e.takeOver(&a, t.failure)
+	} else if t.task.Isolation == scheduler.IsolationNone {
 		if t.task.Command != "" { // nothing has to be prepared: one step fewer to make durable
 			a.Phase = scheduler.PhaseWorking
 			b.t.Turns = append(b.t.Turns, e.turn(s.Task, s.Number, "user", t.task.Command))

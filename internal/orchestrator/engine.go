@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"time"
@@ -45,6 +46,8 @@ type Repository interface {
 	SealLate(ctx context.Context, s workspace.SealSpec) (workspace.Saved, bool, error)
 	Mirror(ctx context.Context, run, branch string) error
 	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)
+	Diff(ctx context.Context, w io.Writer, from, to string, o workspace.DiffOptions) error
+	Look(ctx context.Context, s workspace.Spec) (tree string, err error)
 	Sweep(ctx context.Context, run string) error
 }
 
@@ -72,7 +75,8 @@ type Options struct {
 	Owner      string // random name of this owner process
 	PID        int
 	Host       string
-	Takeover   bool // the caller has proof that no other owner lives
+	Tools      *provider.Server // the MCP server that agents are offered; it gets its attempt by ORC_ variables; nil = none
+	Takeover   bool             // the caller has proof that no other owner lives
 
 	Concurrency int           // 0 = the run's own
 	Grace       time.Duration // between asking a command to end and killing it; 0 = 10 s
@@ -81,8 +85,10 @@ type Options struct {
 	LeaseTime   time.Duration // of the same; 0 = LeaseTime(Heartbeat)
 	Poll        time.Duration // how often requests are looked for; 0 = 100 ms
 
-	Now func() time.Time // nil = time.Now
-	Log *slog.Logger     // nil = none
+	Now    func() time.Time    // nil = time.Now
+	Random func() float64      // in [0, 1), for back-offs; nil = rand.Float64
+	Redact func(string) string // takes secrets out of what is stored of conversations; nil = nothing does
+	Log    *slog.Logger        // nil = none
 }
 
 // Causes that end an attempt, or the engine.
@@ -112,6 +118,8 @@ type Engine struct {
 	settled    scheduler.RunState
 	trouble    error // an error of ours (disk, git): the run is paused with it
 	deadline   <-chan time.Time
+	parked     map[scheduler.TaskID]time.Time // attempts that wait until then
+	holds      map[string]hold                // agents that do not start, by account
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
@@ -146,12 +154,15 @@ func New(o Options) (*Engine, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	return &Engine{
 		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
-		tasks: map[scheduler.TaskID]*tracked{},
+		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{},
 	}, nil
 }
 
@@ -216,6 +227,7 @@ func (e *Engine) spec(a *persistence.Attempt) workspace.Spec {
 func (t *tracked) remember() {
 	if o := t.attempt.Outcome; o == scheduler.OutcomeFailed || o == scheduler.OutcomeConflict {
 		a := *t.attempt
+		a.Work = a.Work.Clone()
 		t.failure = &a
 	}
 }

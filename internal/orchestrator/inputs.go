@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
 )
 
@@ -14,7 +15,9 @@ type progress struct {
 	attempt persistence.Attempt
 	events  []event.Event
 	turns   []persistence.TaskTurn
-	done    chan error // gets nil when the step is in the store
+
+	sessions []persistence.Session
+	done     chan error // gets nil when the step is in the store
 }
 
 // ended is the end of an attempt's goroutine.
@@ -24,14 +27,23 @@ type ended struct {
 	final   bool // trying again cannot help
 	turns   []persistence.TaskTurn
 	events  []event.Event
-	trouble error // what went wrong was ours, not the task's: the attempt is parked and the run stops
-	lost    bool  // its supervisor went away
+	trouble error         // what went wrong was ours, not the task's: the attempt is parked and the run stops
+	lost    bool          // its supervisor went away
+	park    bool          // it waits until a time
+	kind    provider.Kind // of the failure
 }
 
 // cleaned says that the workspace of a settled attempt is gone (or could not be removed).
 type cleaned struct {
 	attempt persistence.Attempt
 	err     error
+}
+
+// asked is a question of an attempt's goroutine: what has its agent said through its tools, and what was it answered?
+// What clients have asked for until then counts.
+type asked struct {
+	attempt persistence.Attempt
+	answer  chan *persistence.Work
 }
 
 // requested are the requests of clients that wait in the store.
@@ -41,6 +53,7 @@ func (progress) isInput()  {}
 func (ended) isInput()     {}
 func (cleaned) isInput()   {}
 func (requested) isInput() {}
+func (asked) isInput()     {}
 
 // batch collects what one turn of the loop makes true, and what is done once it is.
 type batch struct {
@@ -48,6 +61,7 @@ type batch struct {
 	starts []start
 	acks   []chan error
 	after  []func()
+	asked  []asked
 }
 
 // start is an attempt to be started after the transition.
@@ -55,6 +69,7 @@ type start struct {
 	attempt persistence.Attempt
 	from    scheduler.Phase
 	exit    *recordedExit
+	stop    error                // it is only to end, for this cause
 	last    *persistence.Attempt // the attempt before; nil = none
 }
 
@@ -62,6 +77,11 @@ func (b *batch) empty() bool {
 	t := &b.t
 	return t.State == "" && len(t.Tasks) == 0 && len(t.Attempts) == 0 && len(t.Sessions) == 0 && len(t.Turns) == 0 &&
 		len(t.Requests) == 0 && len(t.Events) == 0 && t.Options == nil
+}
+
+// idle says whether there is nothing to be done.
+func (b *batch) idle() bool {
+	return b.empty() && len(b.starts) == 0 && len(b.after) == 0
 }
 
 // change moves a task on; two moves of one task in a batch become one row update.

@@ -78,7 +78,7 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the graph: %w", err)
 	}
-	return e.begin(ctx, concurrency, len(events), requests)
+	return e.begin(ctx, concurrency, len(events), requests, attempts)
 }
 
 // restore finds each task's latest attempt, the note for its next one, and what counts against its allowance.
@@ -112,6 +112,7 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 			t.attempt = a
 			t.remember()
 			p.Held, p.Stopping = held(t), a.Canceling && a.EndedAt.IsZero()
+			p.Parked = waits(a) && !a.Canceling
 		}
 		progress[a.Task] = p
 	}
@@ -120,8 +121,9 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 
 // begin is the first batch: the run goes on, interrupted attempts are decided about, requests that came meanwhile
 // are obeyed, and what can start starts.
-func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []persistence.Request) (*batch, error) {
+func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []persistence.Request, attempts []persistence.Attempt) (*batch, error) {
 	b := &batch{}
+	e.restoreWaits(b, attempts)
 	b.t.State = scheduler.RunRunning
 	kind := event.RunResumed
 	if events == 0 {
@@ -159,7 +161,7 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		if t.task.Status == scheduler.TaskCompleted {
 			e.cleanLater(b, t.attempt)
 		}
-		if t.task.Status != scheduler.TaskRunning || held(t) {
+		if t.task.Status != scheduler.TaskRunning || held(t) || waits(t.attempt) && !t.attempt.Canceling {
 			continue
 		}
 		a := t.attempt
@@ -181,8 +183,11 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 			continue
 		}
 		s := start{attempt: *a, from: a.Phase}
-		if a.Phase == scheduler.PhaseWorking {
-			s.exit = &recordedExit{exits[turnID(a)]}
+		if x, ok := exits[turnKey(a)]; ok && a.Phase == scheduler.PhaseWorking {
+			s.exit = &recordedExit{Exit: x}
+		}
+		if a.Canceling && a.Work != nil && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) {
+			s.from, s.stop = scheduler.PhaseWaiting, errCanceled
 		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{
 			Status: string(scheduler.TaskRunning), Phase: string(a.Phase), Action: "goes on", Reason: why,

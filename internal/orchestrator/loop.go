@@ -32,6 +32,9 @@ func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, er
 		case in := <-e.inbox:
 			e.take(b, in)
 			e.drain(b)
+			if err := e.answer(ctx, b); err != nil {
+				return "", e.fatal(err)
+			}
 		case force := <-e.stop:
 			e.beginStop(b, force)
 		case <-ctx.Done():
@@ -43,20 +46,19 @@ func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, er
 		case <-e.lease.Lost():
 			return "", e.fatal(e.lease.Err())
 		case <-poll.C:
+			e.wake(b)
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {
 				return "", e.fatal(fmt.Errorf("look for requests: %w", err))
 			}
-			if v == version {
+			if v != version {
+				version = v
+				if err := e.takeRequests(ctx, b); err != nil {
+					return "", e.fatal(err)
+				}
+			}
+			if b.idle() {
 				continue
-			}
-			version = v
-			list, err := e.o.Store.PendingRequests(context.WithoutCancel(ctx), e.o.Run)
-			if err != nil {
-				return "", e.fatal(fmt.Errorf("read requests: %w", err))
-			}
-			if len(list) > 0 {
-				e.take(b, requested{list})
 			}
 		}
 	}
@@ -140,6 +142,7 @@ func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
 		kind = event.RunPaused
 	case scheduler.RunWaiting:
 		kind = event.RunWaiting
+		b.t.Error = reason
 	case scheduler.RunFailed:
 		b.t.Error = e.cause()
 	}
@@ -170,16 +173,18 @@ func (e *Engine) take(b *batch, in input) {
 	switch in := in.(type) {
 	case progress:
 		t := e.tasks[in.attempt.Task]
-		in.attempt.Canceling = t.attempt.Canceling
-		*t.attempt = in.attempt
-		b.record(in.attempt)
+		t.adopt(in.attempt)
+		b.record(*t.attempt)
 		b.t.Events = append(b.t.Events, in.events...)
+		b.t.Sessions = append(b.t.Sessions, in.sessions...)
 		b.t.Turns = append(b.t.Turns, in.turns...)
 		b.acks = append(b.acks, in.done)
 	case ended:
 		e.takeEnded(b, in)
 	case cleaned:
 		e.takeCleaned(b, in)
+	case asked:
+		b.asked = append(b.asked, in)
 	case requested:
 		for _, r := range in.list {
 			e.takeRequest(b, r)
@@ -191,10 +196,14 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	e.live--
 	t := e.tasks[in.attempt.Task]
 	t.cancel = nil
-	in.attempt.Canceling = t.attempt.Canceling
-	*t.attempt = in.attempt
+	t.adopt(in.attempt)
+	in.attempt = *t.attempt
 	b.t.Turns = append(b.t.Turns, in.turns...)
 	b.t.Events = append(b.t.Events, in.events...)
+	if in.park {
+		e.park(b, t)
+		return
+	}
 	if in.trouble != nil {
 		e.log.Error("attempt cannot go on", "task", string(in.attempt.Task), "attempt", in.attempt.Number, "error", in.trouble)
 		if e.trouble == nil {
@@ -217,6 +226,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
 	t.remember()
+	e.bar(b, t.task, in.kind, in.attempt.Error)
 	e.must(b, scheduler.AttemptEnded{
 		Task: in.attempt.Task, Outcome: in.attempt.Outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
 	})
@@ -287,6 +297,7 @@ func (e *Engine) fatal(err error) error {
 // report makes a step of an attempt durable. An error means that the attempt must end at once without a word.
 func (e *Engine) report(p progress) error {
 	p.done = make(chan error, 1)
+	p.attempt.Work = p.attempt.Work.Clone() // the attempt goes on with its own
 	select {
 	case e.inbox <- p:
 	case <-e.ctx.Done():

@@ -93,6 +93,10 @@ func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, st
 		return ActionStill, "waits with a merge conflict"
 	case a.Phase == scheduler.PhasePreparing:
 		return ActionAgain, fmt.Sprintf("attempt %d had not begun its work", a.Number)
+	case waits(a):
+		return ActionGoOn, fmt.Sprintf("attempt %d waits: %s", a.Number, oneLine(a.Work.Reason))
+	case a.Phase == scheduler.PhaseWorking && a.Work != nil:
+		return ActionGoOn, sessionProspect(a, exits)
 	case a.Phase == scheduler.PhaseWorking:
 		if x, ok := exits[turnID(a)]; ok && trustworthy(x) {
 			return ActionGoOn, fmt.Sprintf("its command had ended (exit %d) before the stop", x.Code)
@@ -105,3 +109,14 @@ func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, st
 // trustworthy says whether an exit that nobody watched is the command's own: one that was killed tells nothing
 // about its work.
 func trustworthy(x process.Exit) bool { return x.Signal == "" && !x.Lost && !x.Stopped }
+
+// sessionProspect says how an agent's attempt goes on that was at work.
+func sessionProspect(a *persistence.Attempt, exits map[string]process.Exit) string {
+	if x, ok := exits[turnKey(a)]; ok && a.Work.Open && trustworthy(x) {
+		return fmt.Sprintf("its turn had ended (exit %d) before the stop", x.Code)
+	}
+	if a.Work.Session == "" {
+		return fmt.Sprintf("attempt %d, with the files that are there; its %s session is not known", a.Number, a.Work.Provider)
+	}
+	return fmt.Sprintf("same %s session, with the files that are there", a.Work.Provider)
+}

@@ -185,8 +185,16 @@ func (e *Engine) title(id scheduler.TaskID) string {
 
 func (e *Engine) turn(task scheduler.TaskID, number int, role, content string) persistence.TaskTurn {
 	return persistence.TaskTurn{Task: task, ConversationTurn: persistence.ConversationTurn{
-		Role: role, Content: strings.ToValidUTF8(content, "\uFFFD"), Timestamp: e.o.Now(), Attempt: number,
+		Role: role, Content: e.redacted(strings.ToValidUTF8(content, "\uFFFD")), Timestamp: e.o.Now(), Attempt: number,
 	}}
+}
+
+// redacted takes secrets out of a text that is to be stored.
+func (e *Engine) redacted(s string) string {
+	if e.o.Redact == nil {
+		return s
+	}
+	return e.o.Redact(s)
 }
 
 // excerpt is what an event carries of a failing output: its last lines.

@@ -15,6 +15,11 @@ const (
 	RequestCancel = "cancel" // CancelRequest
 	RequestRetry  = "retry"  // RetryRequest
 	RequestStop   = "stop"   // StopRequest
+	RequestHello  = "hello"  // AgentRequest: an agent's program has reached our tools
+	RequestDone   = "done"   // AgentRequest: an agent says that its task is done
+	RequestDoing  = "doing"  // AgentRequest: an agent says what it does
+	RequestAsk    = "ask"    // AgentRequest: an agent asks a person
+	RequestAnswer = "answer" // AnswerRequest: a person answers
 )
 
 // CancelRequest ends tasks, or the whole run when Tasks is empty. Their work is saved.
@@ -60,6 +65,14 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyRetry(b, c)
+	case RequestHello, RequestDone, RequestDoing, RequestAsk:
+		return e.obeyAgent(b, r)
+	case RequestAnswer:
+		var c AnswerRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyAnswer(b, c)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
@@ -114,6 +127,7 @@ func (e *Engine) obeyRetry(b *batch, c RetryRequest) error {
 	for _, id := range tasks {
 		e.tasks[id].note = c.Note
 	}
+	e.lift(b)
 	reopened := e.settled != "" || e.run.State.Terminal()
 	if err := e.step(b, scheduler.Retry{Tasks: tasks, Cascade: c.Cascade}); err != nil {
 		return err

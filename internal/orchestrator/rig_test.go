@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,12 @@ type rig struct {
 	grace  time.Duration
 	limit  int64
 	levels process.Level
+	agent  *scripted                    // nil = none
+	roles  map[string]persistence.Agent // nil = the coder that is a command
+	tools  *provider.Server
+	now    func() time.Time
+	one    bool // one attempt at a time
+	looked atomic.Int64
 	cut    *cut // nil = nothing is cut off
 
 	mu  sync.Mutex
@@ -119,6 +126,9 @@ func (r *rig) create(tasks ...*scheduler.Task) {
 		Branch: "orc/7f3c", Concurrency: 4, Mark: fmt.Sprintf("test-%d-%d", os.Getpid(), time.Now().UnixNano()), CreatedAt: time.Now(),
 		Options: persistence.RunOptions{Agents: map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat > prompt.seen; echo agreed"}}},
 	}
+	if r.roles != nil {
+		r.run.Options.Agents = r.roles
+	}
 	if err := r.store.CreateRun(r.ctx, r.run, tasks); err != nil {
 		r.t.Fatal(err)
 	}
@@ -135,7 +145,12 @@ func (r *rig) engine() *orchestrator.Engine {
 	}
 	pool := workspace.NewPool(clone.New(r.repo), r.repo, filepath.Join(area, ".pool"))
 	journal := filepath.Join(folder, "exits.log")
-	store, repo := r.store, orchestrator.Repository(r.repo)
+	providers := map[string]provider.Provider{"command": command.Command{}}
+	if r.agent != nil {
+		providers["scripted"] = r.agent
+	}
+	var store persistence.Store = r.store
+	var repo orchestrator.Repository = r.repo
 	if r.cut != nil {
 		store, repo = &cutStore{r.store, r.cut}, &cutRepository{r.repo, r.cut}
 	}
@@ -149,8 +164,8 @@ func (r *rig) engine() *orchestrator.Engine {
 			r.mu.Unlock()
 			return s, err
 		},
-		Providers: map[string]provider.Provider{"command": command.Command{}},
-		Folder:    folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
+		Providers: providers, Tools: r.tools, Now: r.clock(), Concurrency: map[bool]int{true: 1}[r.one],
+		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
 		Grace: r.grace, OutputLimit: r.limit,
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -306,6 +307,9 @@ func (l *life) Mirror(_ context.Context, run, branch string) error {
 		return nil
 	})
 }
+
+// Diff has no reader here: only agents are shown one.
+func (l *life) Diff(context.Context, io.Writer, string, string, workspace.DiffOptions) error { return nil }
 
 func (l *life) Changes(context.Context, string, string) ([]workspace.FileChange, error) {
 	return nil, nil

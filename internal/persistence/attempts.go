@@ -38,6 +38,7 @@ type attemptDetail struct {
 	Note      string              `json:"note,omitempty"`
 	Canceling bool                `json:"canceling,omitempty"`
 	Cleaned   bool                `json:"cleaned,omitempty"`
+	Work      *Work               `json:"work,omitempty"`
 }
 
 // encodeAttempts gives each attempt's detail as stored.
@@ -48,7 +49,7 @@ func encodeAttempts(list []Attempt) ([]string, error) {
 			Output: a.Output, Workspace: a.Workspace, Isolation: a.Isolation, Log: a.Log, Base: a.Base,
 			Saved: a.Saved, SavedRef: a.SavedRef, MergeOld: a.MergeOld, MergeNew: a.MergeNew,
 			Conflicts: a.Conflicts, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
-			ExitCode: a.ExitCode, Note: a.Note, Canceling: a.Canceling, Cleaned: a.Cleaned,
+			ExitCode: a.ExitCode, Note: a.Note, Canceling: a.Canceling, Cleaned: a.Cleaned, Work: a.Work,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("encode attempt %d of %s: %w", a.Number, a.Task, err)
@@ -112,6 +113,6 @@ func scanAttempt(r scanner) (a Attempt, err error) {
 	a.Output, a.Workspace, a.Isolation, a.Log, a.Base = d.Output, d.Workspace, d.Isolation, d.Log, d.Base
 	a.Saved, a.SavedRef, a.MergeOld, a.MergeNew, a.Conflicts = d.Saved, d.SavedRef, d.MergeOld, d.MergeNew, d.Conflicts
 	a.Files, a.Additions, a.Deletions, a.ExitCode = d.Files, d.Additions, d.Deletions, d.ExitCode
-	a.Note, a.Canceling, a.Cleaned = d.Note, d.Canceling, d.Cleaned
+	a.Note, a.Canceling, a.Cleaned, a.Work = d.Note, d.Canceling, d.Cleaned, d.Work
 	return a, nil
 }

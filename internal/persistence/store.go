@@ -208,12 +208,13 @@ type Attempt struct {
 	Additions  int
 	Deletions  int
 	ExitCode   *int
-	Note       string // what a person said when asking for this attempt
-	Canceling  bool   // a person canceled it; it has not ended yet
-	NotBefore  time.Time
+	Note       string    // what a person said when asking for this attempt
+	Canceling  bool      // a person canceled it; it has not ended yet
+	NotBefore  time.Time // when a waiting attempt goes on
 	StartedAt  time.Time
 	EndedAt    time.Time // zero = not over
 	Cleaned    bool      // its workspace is gone
+	Work       *Work     // how far its agent has come; nil for a command
 }
 
 // Session is a provider's resumable conversation.

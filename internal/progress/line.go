@@ -84,6 +84,12 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		l.word, l.details = "retry", join(t.Why(), attempt(t.Attempt+1, t.Attempts))
 	case event.TaskInterrupted:
 		l.word, l.details = "stopped", join("interrupted", view.SanitizeLine(e.Action))
+	case event.TaskQuestion:
+		l.word, l.details, l.loud = "asks", t.Reason, true
+	case event.TaskAnswered:
+		l.word, l.details = "answered", view.SanitizeLine(e.Message)
+	case event.TaskWaiting:
+		l.word, l.details, l.loud = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason), true
 	case event.TaskConflict:
 		l.word, l.details, l.loud = "conflict", view.List(t.Paths, maxPaths), true
 	case event.TaskCompleted:
@@ -114,7 +120,13 @@ func (p *Plain) working(t *view.Task, now time.Time) line {
 	if t.Phase != "" && t.Phase != scheduler.PhaseWorking {
 		l.details = join(l.details, string(t.Phase))
 	}
-	if p.tail != nil {
+	if !t.Until.IsZero() {
+		l.word, l.details = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+		return l
+	}
+	if t.Doing != "" {
+		l.details = join(l.details, "last: "+cut(t.Doing, maxTail))
+	} else if p.tail != nil {
 		last := p.tail(t.ID)
 		if last = cut(view.SanitizeLine(last[:min(len(last), maxBytes)]), maxTail); last != "" {
 			l.details = join(l.details, "last: "+last)

@@ -27,6 +27,8 @@ type Provider interface {
 	// Finish says what a turn came to whose process ended while nobody watched, from its recorded exit and its
 	// log, which it reads from Turn.Start on. Events from Turn.From on are given to Turn.Sink as they would have been;
 	// those of exactly that offset may have been given before, in part: their key says so.
+	// When exit.Lost, or a signal ended the process, the Kind is KindFailed or KindCrashed unless the log says that
+	// the turn had come to its end.
 	Finish(t Turn, exit process.Exit) (Result, error)
 }
 
@@ -108,8 +110,8 @@ type Server struct {
 	Env     map[string]string
 }
 
-// Sink takes the events of a turn, in order, from one goroutine. It returns when what the event says is durable; its
-// error ends the turn.
+// Sink takes the events of a turn, in order, from one goroutine. It returns when a session's id is durable; other
+// events are soon after, and until then are read again from the log if the owner dies. Its error ends the turn.
 type Sink func(Event) error
 
 // Event is something that an agent did or said while its turn ran.

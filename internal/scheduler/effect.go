@@ -1,6 +1,6 @@
 package scheduler
 
-// Effect is something that follows from an Input, in causal order: one of Changed, Start, Stop, Retrying, Held,
+// Effect is something that follows from an Input, in causal order: one of Changed, Start, GoOn, Stop, Retrying, Held,
 // Refused, Quiet. All effects of one Step belong into one transaction of the store.
 type Effect interface{ effect() }
 
@@ -20,7 +20,10 @@ type Start struct {
 	Number int // 1, 2, 3 … per task, never reused
 }
 
-// Stop asks to end a running attempt; AttemptEnded is expected then.
+// GoOn asks to go on with the present attempt of a task that was parked.
+type GoOn struct{ Task TaskID }
+
+// Stop asks to end a running attempt, which may be a parked one; AttemptEnded is expected then.
 type Stop struct{ Task TaskID }
 
 // Retrying says that a failed attempt is followed by another. It follows the Changed that put the task back.
@@ -51,11 +54,13 @@ type Refused struct {
 //   - RunFailed: everything is settled, something failed or was canceled by itself
 //   - RunCanceled: everything is settled, and the run was canceled before it had all settled
 //   - RunPaused: paused with work left
-//   - RunWaiting: held tasks, and nothing but what depends on them, are left
+//   - RunWaiting: held tasks, tasks of agents that a person must release, and nothing but what depends on them, are
+//     left
 type Quiet struct{ State RunState }
 
 func (Changed) effect()  {}
 func (Start) effect()    {}
+func (GoOn) effect()     {}
 func (Stop) effect()     {}
 func (Retrying) effect() {}
 func (Held) effect()     {}

@@ -21,6 +21,9 @@ type replay struct {
 	attempts map[TaskID]int // running ones: their numbers
 	held     map[TaskID]bool
 	stopping map[TaskID]bool
+	parked   map[TaskID]int  // their attempts' numbers
+	due      map[TaskID]bool // parked, and told so
+	holds    map[string]bool
 	quiet    RunState
 	settled  map[TaskID]bool
 	retrying bool // terminal tasks may change in this step
@@ -37,6 +40,7 @@ func newReplay(t failer, tasks []*Task, o Options) *replay {
 	r := &replay{
 		t: t, byID: map[TaskID]*Task{}, options: o, progress: map[TaskID]Progress{},
 		attempts: map[TaskID]int{}, held: map[TaskID]bool{}, stopping: map[TaskID]bool{}, settled: map[TaskID]bool{},
+		parked: map[TaskID]int{}, due: map[TaskID]bool{}, holds: map[string]bool{},
 	}
 	for _, task := range tasks {
 		c := *task
@@ -63,7 +67,17 @@ func (r *replay) rebuild() {
 func (r *replay) crash() {
 	r.t.Helper()
 	r.rebuild()
-	for _, e := range r.state.Step(Begin{}) {
+	var effects []Effect
+	for agent, person := range r.holds {
+		effects = append(effects, r.state.Step(Hold{Agent: agent, Person: person})...)
+	}
+	effects = append(effects, r.state.Step(Begin{})...)
+	for _, t := range r.tasks {
+		if r.due[t.ID] {
+			effects = append(effects, r.state.Step(Due{t.ID})...)
+		}
+	}
+	for _, e := range effects {
 		switch e := e.(type) {
 		case Quiet:
 			if e.State != r.quiet {
@@ -92,6 +106,19 @@ func (r *replay) step(in Input) []Effect {
 		r.options.Paused = false
 	case SetConcurrency:
 		r.options.Concurrency = in.N
+	case Parked:
+		if number, ok := r.attempts[in.Task]; ok {
+			delete(r.attempts, in.Task)
+			r.parked[in.Task] = number
+		}
+	case Due:
+		if _, ok := r.parked[in.Task]; ok {
+			r.due[in.Task] = true
+		}
+	case Hold:
+		r.holds[in.Agent] = in.Person
+	case Release:
+		delete(r.holds, in.Agent)
 	}
 	if end, ok := in.(AttemptEnded); ok {
 		delete(r.attempts, end.Task)
@@ -121,7 +148,19 @@ func (r *replay) step(in Input) []Effect {
 				r.t.Fatalf("%#v follows %#v", e, effects[i-1])
 			}
 			r.attempts[e.Task] = e.Number
+		case GoOn:
+			if !r.due[e.Task] {
+				r.t.Fatalf("%#v, but its time has not come", e)
+			}
+			r.attempts[e.Task] = r.parked[e.Task]
+			delete(r.parked, e.Task)
+			delete(r.due, e.Task)
 		case Stop:
+			if number, ok := r.parked[e.Task]; ok {
+				r.attempts[e.Task] = number
+				delete(r.parked, e.Task)
+				delete(r.due, e.Task)
+			}
 			r.stopping[e.Task] = true
 		case Held:
 			r.held[e.Task] = true

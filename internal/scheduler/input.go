@@ -2,8 +2,8 @@ package scheduler
 
 import "time"
 
-// Input is something that happened or was asked for: one of Begin, AttemptEnded, CancelTask, CancelRun, Retry,
-// Pause, Unpause, SetConcurrency, Learned.
+// Input is something that happened or was asked for: one of Begin, AttemptEnded, Parked, Due, Hold, Release,
+// CancelTask, CancelRun, Retry, Pause, Unpause, SetConcurrency, Learned.
 type Input interface{ input() }
 
 // Begin starts or resumes the run: what follows from the statuses is settled and tasks start. Nothing starts
@@ -19,6 +19,23 @@ type AttemptEnded struct {
 	Error   string  // why, with OutcomeFailed and OutcomeConflict
 	Final   bool    // do not try again, even if attempts are left
 }
+
+// Parked says that the present attempt of a running task has to wait until a time. It spends nothing, gives its slot
+// back and keeps its files, for it will go on in the same workspace.
+type Parked struct{ Task TaskID }
+
+// Due says that the time has come that a parked task waited for: it goes on, by GoOn, as soon as it has a slot, before
+// tasks that have not started. A rebuilt State has to be told again.
+type Due struct{ Task TaskID }
+
+// Hold keeps tasks of an agent from starting; what runs goes on. A rebuilt State has to be told again.
+type Hold struct {
+	Agent  string // Task.AgentRole
+	Person bool   // until a person lifts it: the run waits when nothing else is left
+}
+
+// Release lets tasks of an agent start again.
+type Release struct{ Agent string }
 
 // CancelTask ends a task: at once when it has no attempt under way, else through Stop.
 type CancelTask struct{ Task TaskID }
@@ -54,6 +71,10 @@ type Learned struct {
 
 func (Begin) input()          {}
 func (AttemptEnded) input()   {}
+func (Parked) input()         {}
+func (Due) input()            {}
+func (Hold) input()           {}
+func (Release) input()        {}
 func (CancelTask) input()     {}
 func (CancelRun) input()      {}
 func (Retry) input()          {}

@@ -65,9 +65,10 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 		}
 		do(Begin{})
 		task := func() TaskID { return rapid.SampledFrom(r.tasks).Draw(rt, "task").ID }
+		agent := func() string { return rapid.SampledFrom([]string{"coder", "reviewer"}).Draw(rt, "agent") }
 		for range rapid.IntRange(0, 60).Draw(rt, "steps") {
 			running := r.running()
-			switch k := rapid.IntRange(0, 29).Draw(rt, "input"); {
+			switch k := rapid.IntRange(0, 33).Draw(rt, "input"); {
 			case k == 0:
 				do(CancelTask{task()})
 			case k == 1:
@@ -92,6 +93,16 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 						do(AttemptEnded{Task: id, Outcome: OutcomeInterrupted})
 					}
 				}
+			case k == 9:
+				do(Hold{Agent: agent(), Person: rapid.Bool().Draw(rt, "person")})
+			case k == 10:
+				do(Release{agent()})
+			case k == 11:
+				do(Parked{task()}) // perhaps not running
+			case k == 12 && len(running) > 0:
+				do(Parked{rapid.SampledFrom(running).Draw(rt, "which")})
+			case k == 13:
+				do(Due{task()}) // perhaps not parked
 			case len(running) > 0:
 				do(AttemptEnded{
 					Task: rapid.SampledFrom(running).Draw(rt, "which"), Outcome: drawOutcome(rt), Error: "boom",
@@ -100,6 +111,13 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 			}
 		}
 		do(Unpause{})
+		do(Release{"coder"})
+		do(Release{"reviewer"})
+		for _, task := range r.tasks {
+			if _, ok := r.parked[task.ID]; ok {
+				do(Due{task.ID})
+			}
+		}
 		for n := 0; r.quiet == ""; n++ {
 			if n > 1000 {
 				rt.Fatalf("the run does not come to an end: %v", r.statuses())
@@ -138,8 +156,14 @@ func (r *replay) checkRules(t *rapid.T) {
 	if n := s.counts[running] + s.counts[stopping]; n != len(active) {
 		t.Fatalf("%d run, %d are known to", n, len(active))
 	}
-	for i, a := range active {
-		for _, b := range active[:i] {
+	files := slices.Clone(active)
+	for _, task := range r.tasks {
+		if _, ok := r.parked[task.ID]; ok {
+			files = append(files, task.ID)
+		}
+	}
+	for i, a := range files {
+		for _, b := range files[:i] {
 			if Overlap(r.byID[a].WritesFiles, r.byID[b].WritesFiles) {
 				t.Fatalf("%s and %s run together and write the same files", a, b)
 			}
@@ -165,7 +189,9 @@ func (r *replay) checkRules(t *rapid.T) {
 			if open > 0 || at {
 				t.Fatalf("%s is eligible with %d open dependencies, blocked %v", task.ID, open, at)
 			}
-			waiting = append(waiting, task)
+			if _, onHold := r.holds[task.AgentRole]; !onHold {
+				waiting = append(waiting, task)
+			}
 		}
 	}
 	if r.options.Paused || len(active) >= limit {
@@ -179,7 +205,7 @@ func (r *replay) checkRules(t *rapid.T) {
 		return 1
 	})
 	for i, task := range waiting {
-		waits := slices.ContainsFunc(active, func(id TaskID) bool { return Overlap(task.WritesFiles, r.byID[id].WritesFiles) }) ||
+		waits := slices.ContainsFunc(files, func(id TaskID) bool { return Overlap(task.WritesFiles, r.byID[id].WritesFiles) }) ||
 			slices.ContainsFunc(waiting[:i], func(w *Task) bool { return Overlap(task.WritesFiles, w.WritesFiles) })
 		if !waits {
 			t.Fatalf("%s could start and does not; running %v", task.ID, active)

@@ -22,6 +22,7 @@ type Progress struct {
 	Spent    int  // how many of them count against Task.Attempts: failed or in conflict, since the last retry
 	Held     bool // running, but its attempt waits for a person
 	Stopping bool // running, and a person asked to cancel it
+	Parked   bool // running, but its attempt waits until a time
 }
 
 // The texts in Task.Error that say why a task was not run. They are written by this package alone and read back
@@ -53,6 +54,8 @@ type State struct {
 	canceled    bool // the run, and not retried since
 
 	ready     *readyTasks
+	due       []int32         // parked tasks whose time has come, first come first served
+	holds     map[string]bool // agents whose tasks do not start: true = until a person lifts it
 	estimates *estimates
 
 	effects []Effect // of the step under way
@@ -75,6 +78,8 @@ type node struct {
 	open    int32  // needs that are not settled
 	blocked int32  // needs that are settled and stand in its way
 	root    int32  // of a task skipped for another one: that one; else -1
+	listed  bool   // it is among the ready tasks
+	due     bool   // parked, and its time has come
 }
 
 // NewState checks the graph and takes over statuses, results and errors; it keeps no reference to tasks. Tasks are
@@ -88,6 +93,7 @@ func NewState(tasks []*Task, progress map[TaskID]Progress, o Options) (*State, e
 		failFast:    o.FailFast,
 		paused:      o.Paused,
 		canceled:    o.Canceled,
+		holds:       make(map[string]bool),
 	}
 	for i, t := range tasks {
 		if _, twice := s.index[t.ID]; twice {
@@ -132,6 +138,8 @@ func (s *State) restore(i int32, t *Task, p Progress) error {
 			n.place = held
 		} else if p.Stopping {
 			n.place, n.stop = stopping, canceledText // or with the run, which Begin then says again
+		} else if p.Parked {
+			n.place = parked
 		}
 	case TaskCompleted:
 		n.place = completed
@@ -217,7 +225,7 @@ func (s *State) recount() {
 		}
 		switch {
 		case n.place == eligible:
-			s.ready.add(int32(i))
+			s.list(int32(i))
 		case n.place.active():
 			s.ready.acquire(int32(i))
 		}
@@ -254,7 +262,7 @@ func (s *State) Progress(id TaskID) (p Progress, ok bool) {
 		return Progress{}, false
 	}
 	n := &s.nodes[i]
-	return Progress{Started: n.started, Spent: n.spent, Held: n.place == held, Stopping: n.place == stopping}, true
+	return Progress{Started: n.started, Spent: n.spent, Held: n.place == held, Stopping: n.place == stopping, Parked: n.place == parked}, true
 }
 
 // Counts returns how many tasks have each status; statuses without a task are absent.

@@ -13,6 +13,14 @@ func (s *State) Step(in Input) []Effect {
 		s.begin()
 	case AttemptEnded:
 		s.attemptEnded(in)
+	case Parked:
+		s.park(in.Task)
+	case Due:
+		s.timeCame(in.Task)
+	case Hold:
+		s.hold(in)
+	case Release:
+		s.release(in.Agent)
 	case CancelTask:
 		s.cancelTask(in.Task)
 	case CancelRun:
@@ -75,10 +83,10 @@ func (s *State) move(i int32, on trigger, reason string) bool {
 	s.counts[next.place]++
 	n.place = next.place
 	if from == eligible {
-		s.ready.remove(i)
+		s.unlist(i)
 	}
 	if next.place == eligible {
-		s.ready.add(i)
+		s.list(i)
 	}
 	if from.active() && !next.place.active() {
 		s.ready.release(i)
@@ -99,7 +107,7 @@ func (s *State) attemptEnded(in AttemptEnded) {
 		return
 	}
 	n := &s.nodes[i]
-	if !n.place.active() && n.place != held {
+	if n.place != running && n.place != stopping && n.place != held {
 		s.refuse(in.Task, "it has no attempt under way: it is %s", n.place)
 		return
 	}
@@ -224,7 +232,7 @@ func (s *State) cancelAll() {
 	for i := range s.nodes {
 		n := &s.nodes[i]
 		switch {
-		case n.place == running:
+		case n.place == running, n.place == parked:
 			n.stop = runCanceledText
 			s.move(int32(i), runCanceled, "")
 			s.emit(Stop{Task: n.id})
@@ -272,6 +280,9 @@ func (s *State) dispatch() {
 	}
 	s.ready.refill()
 	for s.counts[running]+s.counts[stopping] < s.concurrency {
+		if s.nextDue() {
+			continue
+		}
 		i, ok := s.ready.next()
 		if !ok {
 			return
@@ -285,13 +296,15 @@ func (s *State) dispatch() {
 
 // quietState is empty while something runs or can start.
 func (s *State) quietState() RunState {
-	open := s.counts[pending] + s.counts[eligible] + s.counts[held]
+	open := s.counts[pending] + s.counts[eligible] + s.counts[held] + s.counts[parked]
 	switch {
 	case !s.begun || s.counts[running]+s.counts[stopping] > 0:
 		return ""
 	case open > 0 && s.paused:
 		return RunPaused
-	case open > 0 && s.counts[held] > 0 && s.counts[eligible] == 0:
+	case s.counts[parked] > 0:
+		return ""
+	case open > 0 && s.counts[held]+s.counts[eligible] > 0 && s.onlyAPersonCan():
 		return RunWaiting
 	case open > 0:
 		return ""

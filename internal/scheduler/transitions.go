@@ -9,6 +9,7 @@ const (
 	running
 	stopping // running, and a person asked to cancel it
 	held     // running, and its attempt waits for a person; it has no slot and no files
+	parked   // running, and its attempt waits until a time; it has its files and no slot
 	completed
 	failed
 	skipped
@@ -16,17 +17,17 @@ const (
 	places // how many there are
 )
 
-var placeNames = [places]string{"pending", "eligible", "running", "stopping", "held", "completed", "failed", "skipped", "canceled"}
+var placeNames = [places]string{"pending", "eligible", "running", "stopping", "held", "parked", "completed", "failed", "skipped", "canceled"}
 
 func (p place) String() string { return placeNames[p] }
 
 func (p place) settled() bool { return p >= completed }
 
-// active says whether a task in this place takes a slot and its files.
-func (p place) active() bool { return p == running || p == stopping }
+// active says whether a task in this place takes its files. All but a parked one take a slot too.
+func (p place) active() bool { return p == running || p == stopping || p == parked }
 
 func (p place) status() TaskStatus {
-	if p == stopping || p == held {
+	if p == stopping || p == held || p == parked {
 		return TaskRunning
 	}
 	return TaskStatus(placeNames[p])
@@ -48,6 +49,8 @@ const (
 	attemptCanceled
 	attemptConflict
 	attemptConflictLast
+	attemptParked
+	timeHasCome
 	cancelAsked
 	runCanceled
 	failedFast
@@ -69,6 +72,8 @@ var triggerNames = [triggers]string{
 	attemptCanceled:     "its attempt was canceled",
 	attemptConflict:     "its work conflicts, attempts are left",
 	attemptConflictLast: "its work conflicts, none is left",
+	attemptParked:       "its attempt has to wait until a time",
+	timeHasCome:         "its time has come and it has a slot",
 	cancelAsked:         "a person cancels it",
 	runCanceled:         "a person cancels the run",
 	failedFast:          "another task failed, with fail-fast",
@@ -118,10 +123,14 @@ var edges = []edge{
 	{on: attemptConflictLast, from: []place{stopping}, to: canceled},
 	{on: attemptConflictLast, from: []place{held}, to: held},
 
+	{on: attemptParked, from: []place{running}, to: parked, comments: "spends nothing; gives its slot back and keeps its files"},
+	{on: attemptParked, from: []place{stopping}, to: stopping, comments: "it is told to stop again"},
+	{on: timeHasCome, from: []place{parked}, to: running, comments: "the same attempt goes on"},
+
 	{on: cancelAsked, from: []place{pending, eligible, held}, to: canceled},
-	{on: cancelAsked, from: []place{running, stopping}, to: stopping, comments: "canceled when the attempt has ended, unless it succeeds"},
+	{on: cancelAsked, from: []place{running, stopping, parked}, to: stopping, comments: "canceled when the attempt has ended, unless it succeeds"},
 	{on: runCanceled, from: []place{pending, eligible, held}, to: canceled},
-	{on: runCanceled, from: []place{running, stopping}, to: stopping},
+	{on: runCanceled, from: []place{running, stopping, parked}, to: stopping},
 	{on: failedFast, from: []place{pending, eligible}, to: canceled, comments: "what runs goes on"},
 
 	{on: retryAsked, from: []place{failed, skipped, canceled, held}, to: pending, comments: "all its attempts may be spent again"},

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -101,10 +102,12 @@ func (m *model) row(t *view.Task) string {
 	if t.Attempt > 1 && t.Attempt <= t.Attempts {
 		add(fmt.Sprintf("attempt %d of %d", t.Attempt, t.Attempts), m.style.faint)
 	}
-	if t.Phase != scheduler.PhaseWorking {
+	if !t.Until.IsZero() {
+		add("waits until "+t.Until.Local().Format("15:04")+": "+t.Reason, m.style.faint)
+	} else if t.Phase != scheduler.PhaseWorking {
 		add(string(t.Phase), m.style.faint)
 	}
-	add(m.tails[t.ID], m.style.plain)
+	add(cmp.Or(t.Doing, m.tails[t.ID]), m.style.plain)
 	return m.compose(width, spans...)
 }
 

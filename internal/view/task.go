@@ -24,6 +24,8 @@ type Task struct {
 	EndedAt   time.Time       // of the last attempt; zero while it runs
 	Duration  time.Duration   // of the last attempt that ended
 	WaitsFrom time.Time       // since when a person is asked for
+	Until     time.Time       // when it goes on by itself; zero = it does not wait for a time
+	Doing     string          // what its agent does, one line; empty = not known
 	Files     int             // changed by the saved work
 	Additions int
 	Deletions int
@@ -60,6 +62,10 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskEligible:    scheduler.TaskEligible,
 	event.TaskStarted:     scheduler.TaskRunning,
 	event.TaskPhase:       scheduler.TaskRunning,
+	event.TaskActivity:    scheduler.TaskRunning,
+	event.TaskWaiting:     scheduler.TaskRunning,
+	event.TaskQuestion:    scheduler.TaskRunning,
+	event.TaskAnswered:    scheduler.TaskRunning,
 	event.TaskSaved:       "",
 	event.TaskRetrying:    scheduler.TaskEligible,
 	event.TaskInterrupted: "",
@@ -107,13 +113,22 @@ func (r *Run) foldTask(e event.Event) bool {
 // change is what each kind means for the task, other than its status.
 func (t *Task) change(e event.Event) {
 	switch e.Kind {
+	case event.TaskActivity:
+		t.Doing = SanitizeLine(e.Message)
+	case event.TaskWaiting:
+		t.Phase, t.Reason, t.Until, t.Doing = scheduler.PhaseWaiting, SanitizeLine(e.Reason), e.Until, ""
+	case event.TaskQuestion:
+		t.WaitsFrom, t.Reason = e.Time, SanitizeLine(e.Message)
+	case event.TaskAnswered:
+		t.WaitsFrom, t.Reason = time.Time{}, ""
 	case event.TaskStarted:
 		t.Phase, t.StartedAt, t.EndedAt, t.WaitsFrom = scheduler.PhasePreparing, e.Time, time.Time{}, time.Time{}
-		t.Reason, t.Paths, t.Allowed = "", nil, false
+		t.Reason, t.Paths, t.Allowed, t.Until, t.Doing = "", nil, false, time.Time{}, ""
 		t.Files, t.Additions, t.Deletions = 0, 0, 0 // what this attempt saves is counted anew
 		setText((*string)(&t.Phase), e.Phase)
 	case event.TaskPhase:
 		t.Phase, t.Reason, t.WaitsFrom = scheduler.Phase(SanitizeLine(e.Phase)), SanitizeLine(e.Reason), time.Time{}
+		t.Until, t.Doing = time.Time{}, ""
 	case event.TaskSaved:
 		t.saved(e)
 	case event.TaskConflict:
@@ -143,7 +158,7 @@ func (t *Task) change(e event.Event) {
 
 // ended closes the present attempt, if there is one.
 func (t *Task) ended(e event.Event) {
-	t.Phase, t.WaitsFrom = "", time.Time{}
+	t.Phase, t.WaitsFrom, t.Until, t.Doing = "", time.Time{}, time.Time{}, ""
 	open := !t.StartedAt.IsZero() && t.EndedAt.IsZero()
 	if open {
 		t.EndedAt = e.Time

@@ -180,6 +180,12 @@ func attempts(t *testing.T, s persistence.Store) {
 		Base: "b0", Saved: "c0", SavedRef: "refs/orc/aa/task/a/2", MergeOld: "d0", MergeNew: "e0",
 		Conflicts: []string{"x,y", "z\n"}, Files: 1, Additions: 2, Deletions: 3, ExitCode: &code, Note: "again",
 		NotBefore: at, StartedAt: at.Add(1 * time.Second), EndedAt: at.Add(2 * time.Second), Canceling: true, Cleaned: true,
+		Work: &persistence.Work{
+			Provider: "p", Account: "mine", Session: "s-1", Turn: 3, Open: true, Said: "/said", From: 7, Offset: 1 << 40, Index: 2, Events: 9,
+			Before: persistence.Usage{Input: 5}, Counters: persistence.Usage{Input: 8, Cost: 0.25, Priced: true}, Reason: "busy",
+			Wait: persistence.WaitLimit, Worked: time.Minute, Words: "done", Declared: &persistence.Declaration{Turn: 2, Summary: "all"},
+			Used: []persistence.TurnUsage{{Turn: 1, Model: "m", Complete: true, Usage: persistence.Usage{Output: 1}}},
+		},
 	}
 	wantFull(t, full)
 	bare := persistence.Attempt{Run: "aa", Task: "a", Number: 1, Generation: generation, Phase: scheduler.PhasePreparing}

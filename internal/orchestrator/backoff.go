@@ -1,0 +1,225 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/provider"
+	"orchestrator/internal/scheduler"
+)
+
+// How long, and how often in a row, an attempt waits for what may work later.
+const (
+	mostWaits      = 10
+	backOffFirst   = 2 * time.Second
+	backOffLongest = 5 * time.Minute
+	limitFirst     = time.Minute // a limit of which nobody says when it ends
+	limitLongest   = 30 * time.Minute
+)
+
+// errParked ends the goroutine of an attempt that waits until a time: the wait is data, not a goroutine.
+var errParked = errors.New("waits until a time")
+
+// hold keeps the agents of an account, or one role, from starting.
+type hold struct {
+	until  time.Time // zero = until a person does something
+	roles  []string
+	reason string
+}
+
+// wait parks the attempt, which spends none of those that are allowed. nil means that it waited often enough: the
+// result stands.
+func (t *talk) wait(r *provider.Result) error {
+	a, w, e := &t.at.a, t.w, t.at.e
+	if w.Waits++; w.Waits > mostWaits {
+		r.Error = fmt.Sprintf("%s (gave up after %d waits)", r.Error, mostWaits)
+		return nil
+	}
+	w.Wait = persistence.WaitBackOff
+	first, longest := backOffFirst, backOffLongest
+	if r.Kind == provider.KindLimit {
+		w.Wait, first, longest = persistence.WaitLimit, limitFirst, limitLongest
+	}
+	now := e.o.Now()
+	a.NotBefore = r.RetryAt
+	if !r.RetryAt.After(now) {
+		a.NotBefore = now.Add(jittered(first, longest, w.Waits, e.o.Random()))
+	}
+	w.Reason = r.Error
+	a.Phase = scheduler.PhaseWaiting
+	return errParked
+}
+
+// jittered is a delay before try n (1, 2, 3 …) to begin again: anything up to a bound that doubles each time, so that
+// those who failed together do not come back together. random is in [0, 1).
+func jittered(first, longest time.Duration, n int, random float64) time.Duration {
+	bound := longest
+	if n < 30 && first<<(n-1) < longest {
+		bound = first << (n - 1)
+	}
+	return time.Duration(random * float64(bound))
+}
+
+// waits says whether an attempt waits until a time.
+func waits(a *persistence.Attempt) bool {
+	return a != nil && a.Phase == scheduler.PhaseWaiting && a.Outcome == "" && a.Work != nil && a.Work.Wait != ""
+}
+
+// park records that an attempt waits until a time. At a usage limit nothing else of its account starts meanwhile.
+func (e *Engine) park(b *batch, t *tracked) {
+	a := t.attempt
+	b.record(*a)
+	b.t.Events = append(b.t.Events, e.sayWaiting(a))
+	if a.Work.Wait == persistence.WaitLimit {
+		e.holdAccount(b, a.Work.Account, a.NotBefore, a.Work.Reason)
+	}
+	e.parked[a.Task] = a.NotBefore
+	e.must(b, scheduler.Parked{Task: a.Task})
+}
+
+// holdAccount keeps the agents of an account from starting until a time; zero = until a person lifts it.
+func (e *Engine) holdAccount(b *batch, account string, until time.Time, reason string) {
+	h := hold{until: until, reason: reason}
+	for role, a := range e.run.Options.Agents {
+		if accountOf(a) == account {
+			h.roles = append(h.roles, role)
+		}
+	}
+	slices.Sort(h.roles)
+	e.holdAgents(b, account, h)
+}
+
+// holdAgents makes a hold count. The longer one of two wins.
+func (e *Engine) holdAgents(b *batch, name string, h hold) {
+	if old, ok := e.holds[name]; ok && (old.until.IsZero() || !h.until.IsZero() && old.until.After(h.until)) {
+		return
+	}
+	e.holds[name] = h
+	e.log.Warn("agents are held", "account", name, "until", h.until, "reason", h.reason)
+	for _, role := range h.roles {
+		e.must(b, scheduler.Hold{Agent: role, Person: h.until.IsZero()})
+	}
+}
+
+// bar keeps agents from starting that would only meet what a person has to set right: an account without money or
+// login, a model that does not exist.
+func (e *Engine) bar(b *batch, task *scheduler.Task, kind provider.Kind, reason string) {
+	switch kind {
+	case provider.KindAuth, provider.KindQuota:
+		e.holdAccount(b, accountOf(e.run.Options.Agents[task.AgentRole]), time.Time{}, reason)
+	case provider.KindModel:
+		e.holdAgents(b, "role "+task.AgentRole, hold{roles: []string{task.AgentRole}, reason: reason})
+	}
+}
+
+// lift ends the holds that wait for a person: one has just asked for something to be tried again.
+func (e *Engine) lift(b *batch) {
+	for _, name := range e.heldNames() {
+		if e.holds[name].until.IsZero() {
+			e.release(b, name)
+		}
+	}
+}
+
+func (e *Engine) release(b *batch, name string) {
+	h := e.holds[name]
+	delete(e.holds, name)
+	for _, role := range h.roles {
+		if !e.onHold(role) {
+			e.must(b, scheduler.Release{Agent: role})
+		}
+	}
+}
+
+func (e *Engine) heldNames() []string {
+	names := make([]string, 0, len(e.holds))
+	for name := range e.holds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (e *Engine) onHold(role string) bool {
+	for _, h := range e.holds {
+		if slices.Contains(h.roles, role) {
+			return true
+		}
+	}
+	return false
+}
+
+// wake lets what waited until now go on. It is called every poll and costs nothing when nothing waits.
+func (e *Engine) wake(b *batch) {
+	if len(e.parked) == 0 && len(e.holds) == 0 {
+		return
+	}
+	now := e.o.Now()
+	for _, name := range e.heldNames() {
+		if u := e.holds[name].until; !u.IsZero() && !now.Before(u) {
+			e.release(b, name)
+		}
+	}
+	if len(e.parked) == 0 || e.stopping {
+		return
+	}
+	var due []scheduler.TaskID
+	for id, until := range e.parked {
+		if !now.Before(until) && !e.onHold(e.tasks[id].task.AgentRole) {
+			due = append(due, id)
+		}
+	}
+	slices.Sort(due)
+	for _, id := range due {
+		delete(e.parked, id)
+		e.must(b, scheduler.Due{Task: id})
+	}
+}
+
+// goOn starts the attempt of a task again that was parked.
+func (e *Engine) goOn(b *batch, t *tracked) {
+	a := t.attempt
+	a.Phase, a.NotBefore, a.Work.Wait = scheduler.PhaseWorking, time.Time{}, ""
+	b.record(*a)
+	b.t.Events = append(b.t.Events, e.phaseOf(a))
+	b.starts = append(b.starts, start{attempt: *a, from: scheduler.PhaseWorking})
+	e.live++
+}
+
+// endParked ends a parked attempt that a person canceled; its work is saved by the goroutine that it gets for that.
+func (e *Engine) endParked(b *batch, t *tracked) {
+	delete(e.parked, t.task.ID)
+	t.attempt.Canceling = true
+	b.record(*t.attempt)
+	b.starts = append(b.starts, start{attempt: *t.attempt, from: scheduler.PhaseWaiting, stop: errCanceled})
+	e.live++
+}
+
+// restoreWaits takes over what an earlier owner left waiting until a time. Holds that wait for a person are not
+// among it: who resumes the run wants it tried again.
+func (e *Engine) restoreWaits(b *batch, attempts []persistence.Attempt) {
+	now := e.o.Now()
+	for i := range attempts {
+		if a := &attempts[i]; a.Work != nil && a.Work.Wait == persistence.WaitLimit && a.NotBefore.After(now) {
+			e.holdAccount(b, a.Work.Account, a.NotBefore, a.Work.Reason)
+		}
+	}
+	for _, id := range e.order {
+		if t := e.tasks[id]; t.task.Status == scheduler.TaskRunning && waits(t.attempt) && !t.attempt.Canceling {
+			e.parked[id] = t.attempt.NotBefore
+		}
+	}
+}
+
+// heldFor says in one line what a person has to set right before the run can go on.
+func (e *Engine) heldFor() string {
+	for _, name := range e.heldNames() {
+		if h := e.holds[name]; h.until.IsZero() {
+			return fmt.Sprintf("%s: %s; set that right, then resume", name, oneLine(h.reason))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,136 @@
+package persistence
+
+import (
+	"slices"
+	"time"
+)
+
+// Work is how far an agent has come with an attempt: enough to go on with it after the process that watched it died
+// at any instant, and what it used. Stored as one JSON object with the attempt.
+type Work struct {
+	Provider string `json:"provider"`
+	Account  string `json:"account"` // whose limits it shares
+	Session  string `json:"session,omitempty"`
+	Fresh    int    `json:"fresh,omitempty"` // sessions that had to be begun anew because the one before could not go on
+
+	// The present turn, or the last one.
+
+	Turn   int    `json:"turn,omitempty"` // 1, 2, 3 … in this attempt; 0 = none yet
+	Open   bool   `json:"open,omitempty"` // it is not known to have ended
+	Resume bool   `json:"resume,omitempty"`
+	Said   string `json:"said,omitempty"` // path of the file with what it was told
+	From   int64  `json:"from,omitempty"` // offset in the log at which its output begins
+	Offset int64  `json:"offset,omitempty"`
+	Index  int    `json:"index,omitempty"`  // with Offset: the last of its events that is in the conversation
+	Events int    `json:"events,omitempty"` // of it that are
+	Before Usage  `json:"before,omitzero"`  // what the session had counted when it began
+
+	// What it takes to go on.
+
+	Counters Usage         `json:"counters,omitzero"`  // what the session counts now
+	Reason   string        `json:"reason,omitempty"`   // why it did not go on, told to the agent when it does
+	Stopped  bool          `json:"stopped,omitempty"`  // a person stopped it: no interruption that counts
+	Cut      int           `json:"cut,omitempty"`      // turns cut off since one ended by itself
+	Waits    int           `json:"waits,omitempty"`    // waits since a turn ended well
+	Nudges   int           `json:"nudges,omitempty"`   // times that it was asked to go on
+	Worked   time.Duration `json:"worked,omitempty"`   // time that ended turns took
+	Wait     Wait          `json:"wait,omitempty"`     // what a waiting attempt waits for
+	Words    string        `json:"words,omitempty"`    // its last ones: the summary
+	Used     []TurnUsage   `json:"used,omitempty"`     // by turn
+	Declared *Declaration  `json:"declared,omitempty"` // the last one
+	Doing    string        `json:"doing,omitempty"`    // what it said last that it does, by report_progress
+
+	Tools     int        `json:"tools,omitempty"`     // the last turn in which its program reached our tools
+	Questions []Question `json:"questions,omitempty"` // that it asked the person, in order
+}
+
+// Wait is what an attempt waits for that does not wait for a person.
+type Wait string
+
+// The waits.
+const (
+	WaitBackOff Wait = "back-off" // something failed that may work later
+	WaitLimit   Wait = "limit"    // the account's usage limit
+)
+
+// Declaration is an agent's word that its task is done.
+type Declaration struct {
+	Turn    int    `json:"turn"`
+	Summary string `json:"summary"`
+}
+
+// Question is what an agent asked a person.
+type Question struct {
+	ID         int64     `json:"id"` // of the request that brought it
+	Turn       int       `json:"turn"`
+	Text       string    `json:"text"`
+	Options    []string  `json:"options,omitempty"`
+	AskedAt    time.Time `json:"asked_at"`
+	Answer     string    `json:"answer,omitempty"`
+	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero = not yet
+}
+
+// Asking returns the questions that wait for an answer: those of the present turn. A turn that was cut off and not
+// gone on with yet is the present one still.
+func (w *Work) Asking() []Question {
+	var open []Question
+	for _, q := range w.Questions {
+		if q.AnsweredAt.IsZero() && w.Open && q.Turn == w.Turn {
+			open = append(open, q)
+		}
+	}
+	return open
+}
+
+// Usage counts tokens and money. Cost is in US dollars.
+type Usage struct {
+	Input      int64   `json:"input,omitempty"`       // tokens sent, those from the cache included
+	Cached     int64   `json:"cached,omitempty"`      // of Input: read from the cache
+	CacheWrite int64   `json:"cache_write,omitempty"` // of Input: written to the cache
+	Output     int64   `json:"output,omitempty"`      // tokens received, reasoning included
+	Reasoning  int64   `json:"reasoning,omitempty"`   // of Output
+	Cost       float64 `json:"cost,omitempty"`
+	Priced     bool    `json:"priced,omitempty"` // the agent reported Cost; else nobody did
+}
+
+// TurnUsage is what one turn of an attempt used.
+type TurnUsage struct {
+	Turn     int    `json:"turn"`
+	Model    string `json:"model,omitempty"`
+	Complete bool   `json:"complete,omitempty"` // the turn ended and the agent said what it used; else it may be more
+	Usage
+}
+
+// Add returns the sum. It is priced if both are.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{
+		Input: u.Input + v.Input, Cached: u.Cached + v.Cached, CacheWrite: u.CacheWrite + v.CacheWrite,
+		Output: u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning, Cost: u.Cost + v.Cost, Priced: u.Priced && v.Priced,
+	}
+}
+
+// IsZero says whether nothing was used.
+func (u Usage) IsZero() bool {
+	u.Priced = false
+	return u == Usage{}
+}
+
+// Use sets what a turn used, replacing what was said of it before.
+func (w *Work) Use(t TurnUsage) {
+	i := slices.IndexFunc(w.Used, func(u TurnUsage) bool { return u.Turn == t.Turn })
+	w.Used = slices.Clone(w.Used) // a copy of the work may be on its way to the store
+	if i < 0 {
+		w.Used = append(w.Used, t)
+	} else {
+		w.Used[i] = t
+	}
+}
+
+// Clone is a copy that shares nothing that changes.
+func (w *Work) Clone() *Work {
+	if w == nil {
+		return nil
+	}
+	c := *w
+	return &c
+}
