@@ -16,11 +16,18 @@ var arrows = map[string][]string{
 	// Child processes: knows no word of the domain.
 	"internal/process": {},
 
+	// What keeps secrets and strangers' commands where they belong.
+	"internal/environ": {},
+	"internal/redact":  {},
+	"internal/trust":   {},
+
 	// Files that people write, and what is wrong with them.
 	"internal/diagnostic":    {},
 	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 	"internal/plan/document": {"internal/diagnostic"},
-	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
+	"internal/config": {
+		"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document", "internal/environ", "internal/redact",
+	},
 
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
@@ -33,7 +40,7 @@ var arrows = map[string][]string{
 
 	"internal/orchestrator": {
 		"internal/scheduler", "internal/event", "internal/persistence",
-		"internal/process", "internal/provider", "internal/workspace",
+		"internal/process", "internal/provider", "internal/workspace", "internal/environ",
 	},
 
 	"internal/view":     {"internal/event", "internal/scheduler"},
