@@ -80,6 +80,15 @@ func (c *checker) setAgents(d *draft, f document.Field) {
 	}
 }
 
+// AgentKeys says what each key of an agent means.
+func AgentKeys() map[string]string {
+	about := make(map[string]string, len(agentKeys))
+	for _, k := range agentKeys {
+		about[k.name] = k.about
+	}
+	return about
+}
+
 // ReadAgent reads the definition of an agent, which settings write as plans do. Settings come in layers, so that what
 // is missing here may be in another one, and a provider may be defined there: the caller looks. dir is the folder
 // that instructions_file is relative to.
