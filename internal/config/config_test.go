@@ -72,7 +72,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		Agents: map[string]plan.Agent{
 			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
 		},
-		Providers:   map[string]Provider{"command": {Driver: "command"}},
+		Providers: map[string]Provider{"command": {Driver: "command"}}, Env: []string{},
 		OutputLimit: 256 << 20, Grace: 10 * time.Second, Retention: 720 * time.Hour,
 	}
 	settings := c.settings

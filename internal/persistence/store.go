@@ -132,6 +132,9 @@ type RunOptions struct {
 	FailFast bool             `json:"fail_fast,omitempty"`
 	Canceled bool             `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
 	Agents   map[string]Agent `json:"agents,omitempty"`   // roles that the plan's tasks use, resolved at the start
+	Pass     []string         `json:"pass,omitempty"`     // names of environment variables that commands get beside the usual ones
+	// StrictWrites are the tasks whose attempts fail when they change files outside of what they write.
+	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.
