@@ -182,11 +182,11 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 	a := t.attempt
 	if a.Phase == scheduler.PhaseWorking && a.Workspace != "" {
-		notices, err := e.save(ctx, a, "interrupted")
+		kept, err := e.save(ctx, a, "interrupted")
 		if err != nil {
 			return fmt.Errorf("save the interrupted work of %s: %w", a.Task, err)
 		}
-		b.t.Events = append(b.t.Events, notices...)
+		b.t.Events = append(b.t.Events, kept.notices...)
 	}
 	a.Outcome, a.Phase, a.EndedAt, a.Generation = scheduler.OutcomeInterrupted, scheduler.PhaseDone, e.o.Now(), e.generation
 	a.Error = "its owner went away"
