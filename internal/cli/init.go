@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orchestrator/internal/plan"
+	"orchestrator/internal/trust"
 	"orchestrator/internal/view"
 )
 
@@ -135,6 +136,9 @@ func (a *App) init(ctx context.Context, yes, force bool) error {
 	if err := a.asUser(func() error { return writeStarters(root, write) }); err != nil {
 		return err
 	}
+	if err := a.trustWritten(root, write); err != nil {
+		return err
+	}
 	var t table
 	for _, s := range write {
 		t.add(cell{text: "wrote"}, plain(s.path), plain(s.about))
@@ -147,6 +151,24 @@ func (a *App) init(ctx context.Context, yes, force bool) error {
 		next = "git add -A && git commit -m start, then orc run"
 	}
 	return a.tell("%s written, %d left alone. Next: %s", view.Plural(len(write), "file"), kept, next)
+}
+
+// trustWritten trusts what was just written here: its commands are this program's own.
+func (a *App) trustWritten(root string, files []starter) error {
+	memory, err := a.trusted()
+	if err != nil {
+		return err
+	}
+	var items []trust.Item
+	for _, s := range files {
+		if s.path == planFile {
+			items = append(items, trust.Item{Path: filepath.Join(root, s.path), SHA256: trust.Hash(s.content)})
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	return memory.Add(a.Now(), items...)
 }
 
 // writeStarters writes new files and replaces old ones, which stay beside them.

@@ -17,8 +17,6 @@ import (
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
-	"orchestrator/internal/provider"
-	"orchestrator/internal/provider/command"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 	"orchestrator/internal/workspace/clone"
@@ -133,7 +131,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
 	return orchestrator.New(orchestrator.Options{
-		Run: o.run.ID, Store: o.store, Repository: repo,
+		Run: o.run.ID, Store: redactedStore{o.store, o.app.secretsOf(o.run)}, Repository: repo,
 		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
 			switch i {
 			case scheduler.IsolationClone:
@@ -149,7 +147,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 				Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
 			})
 		},
-		Providers: map[string]provider.Provider{"command": command.Command{}},
+		Providers: o.app.providers(),
 		Folder:    o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
 		Environ: o.app.Environ, Owner: randomHex(8), PID: os.Getpid(), Host: host, Takeover: true,
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,

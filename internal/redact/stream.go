@@ -29,6 +29,9 @@ func (s *Stream) Next(piece string) string {
 	return s.r.line(text[:cut])
 }
 
+// Line takes a whole line, without its end, and returns what can be shown of it.
+func (s *Stream) Line(line string) string { return strings.TrimSuffix(s.Next(line+"\n"), "\n") }
+
 // Rest ends the text and returns what was kept back.
 func (s *Stream) Rest() string {
 	text := s.rest + s.blocks("", true)

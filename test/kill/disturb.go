@@ -28,7 +28,7 @@ type disturbance struct {
 func (d *disturbance) play(ctx context.Context) (ending, error) {
 	d.done, d.left = map[string]int64{}, 1
 	stops := 2 + d.rng.IntN(mostStops-1)
-	args := []string{"run", d.site.planPath()}
+	args := []string{"run", "--yes", d.site.planPath()}
 	for i := 0; ; i++ {
 		o, err := start(ctx, d.site, args...)
 		if err != nil {
@@ -65,7 +65,7 @@ func (d *disturbance) next(ctx context.Context) ([]string, error) {
 	if st, err := d.site.Status(ctx); err == nil && st.Run.ID != "" {
 		return []string{"resume", st.Run.ID}, nil
 	}
-	return []string{"run", d.site.planPath()}, ctx.Err()
+	return []string{"run", "--yes", d.site.planPath()}, ctx.Err()
 }
 
 // disturb waits for a random moment and stops the owner in a random way. Half of the moments are a random time;

@@ -190,7 +190,7 @@ func (s *site) end(ctx context.Context, code int) (ending, error) {
 
 func runCalm(ctx context.Context, s *site) (ending, error) {
 	began := time.Now()
-	o, err := start(ctx, s, "run", s.planPath())
+	o, err := start(ctx, s, "run", "--yes", s.planPath())
 	if err != nil {
 		return ending{}, err
 	}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+
+	"orchestrator/internal/config"
+	"orchestrator/internal/environ"
+	"orchestrator/internal/plan"
+	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/command"
+)
+
+// AgentDriver is a driver for a kind of agent, with what is known of the program that it drives.
+type AgentDriver struct {
+	Agent   provider.Agent
+	Program string   // the program's usual name; empty = a provider of the configuration names one
+	Install string   // how a person installs it
+	Env     []string // names of the variables that the program documents; NAME* for all that begin so
+}
+
+// agentDrivers lists the drivers of this program. Roles that name no provider take the first whose program is
+// installed.
+func agentDrivers() []AgentDriver {
+	return nil
+}
+
+// driver finds a driver by its name.
+func (a *App) driver(name string) (AgentDriver, bool) {
+	i := slices.IndexFunc(a.Drivers, func(d AgentDriver) bool { return d.Agent.Name() == name })
+	if i < 0 {
+		return AgentDriver{}, false
+	}
+	return a.Drivers[i], true
+}
+
+// providers are what an engine drives tasks with.
+func (a *App) providers() map[string]provider.Provider {
+	all := map[string]provider.Provider{plan.CommandProvider: command.Command{}}
+	for _, d := range a.Drivers {
+		all[d.Agent.Name()] = d.Agent
+	}
+	return all
+}
+
+// configDrivers are the drivers as the settings know them.
+func (a *App) configDrivers() []config.Driver {
+	var list []config.Driver
+	for _, d := range a.Drivers {
+		list = append(list, config.Driver{Name: d.Agent.Name(), Generic: d.Program == ""})
+	}
+	return list
+}
+
+// agentEnviron is the environment that a provider's program gets.
+func (a *App) agentEnviron(cfg *config.Config, p config.Provider) []string {
+	d, _ := a.driver(p.Driver)
+	env := environ.Allowed(a.Environ, slices.Concat(cfg.Env, d.Env, p.Env)...)
+	for _, name := range slices.Sorted(maps.Keys(p.Set)) {
+		env = append(env, name+"="+p.Set[name])
+	}
+	return env
+}
