@@ -105,6 +105,9 @@ func read(path string) ([]Entry, error) {
 	return f.Trusted, nil
 }
 
+// Broken says whether the memory could not be read.
+func (s *Store) Broken() bool { return s.path == "" }
+
 // Entries returns what is trusted, by path.
 func (s *Store) Entries() []Entry { return slices.Clone(s.entries) }
 
