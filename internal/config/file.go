@@ -24,7 +24,12 @@ func (m *merge) file(layer Layer, path string) error {
 	if path == "" {
 		return nil
 	}
-	text, problem, err := readFile(path)
+	text, laid := m.o.Overlay[path]
+	var problem string
+	var err error
+	if !laid {
+		text, problem, err = readFile(path)
+	}
 	if err != nil {
 		return fmt.Errorf("read settings %s: %w", path, err)
 	}

@@ -20,6 +20,7 @@ type LoadOptions struct {
 	Environ       []string          // NAME=value; of variables given twice the last counts, empty ones do not
 	Flags         map[string]string // by key, without dashes, such as "concurrency"
 	Drivers       []Driver          // beside "command", which is always there
+	Overlay       map[string][]byte // by path: a text to take instead of what is in the file
 }
 
 // UserFile is the path of the user's file; empty when there is no place for it.
