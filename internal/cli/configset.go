@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orchestrator/internal/config"
-	"orchestrator/internal/plan/document"
+	yamldoc "orchestrator/internal/plan/document"
 	"orchestrator/internal/trust"
 )
 
@@ -81,12 +81,12 @@ func (a *App) setSetting(place settingsPlace, key, value string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	written := document.Scalar(value)
+	written := yamldoc.Scalar(value)
 	if list && strings.HasPrefix(strings.TrimSpace(value), "[") {
 		written = strings.TrimSpace(value)
 	}
-	text, err := document.Set(old, keys, written)
-	if errors.Is(err, document.ErrLayout) {
+	text, err := yamldoc.Set(old, keys, written)
+	if errors.Is(err, yamldoc.ErrLayout) {
 		return usageError("orc config edit", "%s cannot be set in %s: %w", key, a.tilde(path), err)
 	}
 	if err != nil {
