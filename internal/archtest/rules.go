@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"internal/diagnostic":    {},
 	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 	"internal/plan/document": {"internal/diagnostic"},
+	"internal/plan/tasklist": {},
 	"internal/config": {
 		"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document", "internal/environ", "internal/redact",
 	},
@@ -55,7 +56,7 @@ var arrows = map[string][]string{
 	// Programs that look at orc from outside: they run the binary and read what it prints.
 	"examples/demo": {},
 	"test/rig":      {},
-	"test/bench":    {"test/rig"},
+	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/kill":     {"test/rig"},
 }
 

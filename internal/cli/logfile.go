@@ -143,6 +143,22 @@ func (a *App) logPath(run scheduler.RunID, task string, number int) (string, err
 
 // lastLogLine returns the last line that a task's latest attempt wrote, or an empty string.
 func (a *App) lastLogLine(run scheduler.RunID, task string) (string, error) {
+	end, err := a.logEnd(run, task, lastLineSize)
+	if err != nil {
+		return "", err
+	}
+	lines := strings.Split(view.Sanitize(end), "\n")
+	for _, line := range slices.Backward(lines) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line, nil
+		}
+	}
+	return "", nil
+}
+
+// logEnd returns the last bytes that a task's latest attempt wrote, at most size, without secrets; empty if there
+// are none.
+func (a *App) logEnd(run scheduler.RunID, task string, size int64) (string, error) {
 	latest := ""
 	for n := 1; ; n++ {
 		path, err := a.logPath(run, task, n)
@@ -164,19 +180,19 @@ func (a *App) lastLogLine(run scheduler.RunID, task string) (string, error) {
 		return "", fmt.Errorf("open the log: %w", err)
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
+	length, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return "", fmt.Errorf("read the log: %w", err)
 	}
-	end := make([]byte, min(size, lastLineSize))
-	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
+	end := make([]byte, min(length, size))
+	if _, err := f.ReadAt(end, length-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read the log: %w", err)
 	}
-	lines := strings.Split(view.Sanitize(string(end)), "\n")
-	for _, line := range slices.Backward(lines) {
-		if line = strings.TrimSpace(line); line != "" {
-			return a.secrets.String(line), nil
+	text := string(end)
+	if length > size { // half a line may be half a secret
+		if _, whole, ok := strings.Cut(text, "\n"); ok {
+			text = whole
 		}
 	}
-	return "", nil
+	return a.secrets.String(text), nil
 }

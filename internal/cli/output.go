@@ -20,21 +20,23 @@ const schema = 1
 const everything = "*"
 
 // output is what a reading command prints for programs: a document, whole or chosen fields of it, or what a jq
-// expression makes of it.
+// expression or a template makes of it.
 type output struct {
 	fields  string
-	expr    string
+	expr    string // jq
+	text    string // template
 	doc     reflect.Type
 	primary string // the member whose fields may be named without a prefix
 }
 
-// newOutput adds --json and --jq to a command that prints documents like doc.
+// newOutput adds --json, --jq and --template to a command that prints documents like doc.
 func newOutput(cmd *cobra.Command, doc any, primary string) *output {
 	o := &output{doc: reflect.TypeOf(doc), primary: primary}
 	f := cmd.Flags()
 	f.StringVar(&o.fields, "json", "", "print JSON, or only some `FIELDS` of it (--json=a,b.c; --json= lists them)")
 	f.Lookup("json").NoOptDefVal = everything
 	f.StringVar(&o.expr, "jq", "", "filter the JSON by a jq `EXPR`; strings come out raw")
+	f.StringVar(&o.text, "template", "", "print the JSON by a Go template `TEXT`; functions: join, json")
 	if cmd.Annotations == nil {
 		cmd.Annotations = map[string]string{}
 	}
@@ -47,10 +49,14 @@ const jsonFields = "json"
 
 // wanted says whether a program reads the output. It also answers `--json=`, which asks for the names.
 func (o *output) wanted(a *App, cmd *cobra.Command) (wanted bool, err error) {
-	if o.expr == "" && !cmd.Flags().Changed("json") {
+	flags := cmd.Flags()
+	switch {
+	case o.expr != "" && o.text != "":
+		return false, usageError("", "--jq and --template exclude one another")
+	case o.expr == "" && o.text == "" && !flags.Changed("json"):
 		return false, nil
 	}
-	if o.expr == "" && o.fields == "" {
+	if o.expr == "" && o.text == "" && o.fields == "" {
 		_, err := fmt.Fprintln(a.Stdout, strings.Join(fieldNames(o.doc), "\n"))
 		if err == nil {
 			err = silentOK
@@ -61,11 +67,12 @@ func (o *output) wanted(a *App, cmd *cobra.Command) (wanted bool, err error) {
 		return false, err
 	}
 	if o.expr != "" {
-		if _, err := o.compile(); err != nil {
-			return false, err
-		}
+		_, err = o.compile()
 	}
-	return true, nil
+	if o.text != "" {
+		_, err = o.parseTemplate()
+	}
+	return err == nil, err
 }
 
 // silentOK ends a command that has done what it was asked, from deep inside.
@@ -75,6 +82,9 @@ var silentOK error = &ExitError{Code: ExitOK}
 func (o *output) write(a *App, doc any) error {
 	if o.expr != "" {
 		return o.filter(a, doc)
+	}
+	if o.text != "" {
+		return o.execute(a, doc)
 	}
 	body, err := o.encode(doc, a.isTerminal(a.Stdout))
 	if err != nil {

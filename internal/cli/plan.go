@@ -24,9 +24,9 @@ const planFile = "plan.yaml"
 func newPlan(a *App) *cobra.Command {
 	return groupCommand(a, &cobra.Command{
 		Use:   "plan",
-		Short: "check | show | graph | fmt | schema",
+		Short: "check | show | graph | import | fmt | schema",
 		Long:  "Looks at plans; nothing is run. How a plan is written: orc help plan.",
-	}, newPlanCheck(a), newPlanShow(a), newPlanGraph(a), newPlanFmt(a), newPlanSchema(a))
+	}, newPlanCheck(a), newPlanShow(a), newPlanGraph(a), newPlanImport(a), newPlanFmt(a), newPlanSchema(a))
 }
 
 // completePlans completes the files that may be plans.

@@ -35,7 +35,12 @@ func (w *watch) screen(ctx context.Context) (*screen, error) {
 	case modeQuiet:
 		s.display = progress.NewQuiet(progress.Options{Out: w.app.Stderr, Run: shown})
 	default:
-		s.display = progress.NewPlain(progress.Options{Out: w.app.Stderr, Run: shown, Tail: w.lastLine})
+		o := progress.Options{Out: w.app.Stderr, Run: shown, Tail: w.lastLine}
+		if w.app.onGitHub() {
+			s.display = progress.NewGitHub(o, w.logGroup)
+		} else {
+			s.display = progress.NewPlain(o)
+		}
 	}
 	return s, nil
 }
@@ -119,6 +124,9 @@ func (s *screen) finish(ctx context.Context) error {
 		if err := s.display.Close(); err != nil {
 			return err
 		}
+	}
+	if err := s.w.app.stepSummary(s.view); err != nil {
+		s.say("warning: " + err.Error()) // the run is over and well, whatever becomes of its page
 	}
 	if s.w.mode == modeJSON {
 		return nil

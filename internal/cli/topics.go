@@ -7,7 +7,7 @@ func newHelpTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: topicExitCodes},
 		{Use: "environment", Short: "The variables that are read", Long: topicEnvironment},
-		{Use: "json", Short: "Output for programs: --json and --jq", Long: topicJSON},
+		{Use: "json", Short: "Output for programs: --json, --jq and --template", Long: topicJSON},
 		{Use: "plan", Short: "How a plan is written", Long: topicPlan},
 	}
 }
@@ -48,7 +48,7 @@ Variables that are read
 const topicJSON = `
 Output for programs
 
-Every command that reads takes --json, --json=FIELDS and --jq EXPR. Messages go to stderr, so that stdout
+Every command that reads takes --json, --json=FIELDS, --jq EXPR and --template TEXT. Messages go to stderr, so that stdout
 is the document and nothing else. Each document has "schema": 1; fields may be added within a schema, and
 none changes its meaning. Times are UTC in RFC 3339, lengths of time are milliseconds.
 
@@ -57,6 +57,7 @@ none changes its meaning. Times are UTC in RFC 3339, lengths of time are millise
   orc status --json=id,state              fields of the tasks (without a prefix, the main list's)
   orc status --json=run.state,tasks.id
   orc status --jq '.tasks[] | select(.state == "failed") | .id'
+  orc status --template '{{range .tasks}}{{.id}} {{.state}}{{"\n"}}{{end}}'
 
 States of a task: pending, eligible, running, completed, failed, skipped, canceled.
 States of a run: running, waiting, paused, completed, failed, canceled. "interrupted": true means that a

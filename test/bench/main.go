@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -61,11 +62,19 @@ type section struct {
 // benchmark is what the sections share.
 type benchmark struct {
 	orc    string
+	root   string // of all scratch folders
 	rounds int
 }
 
-func bench(ctx context.Context, orc, only string, rounds int) error {
-	b := benchmark{orc: orc, rounds: max(1, rounds)}
+func bench(ctx context.Context, orc, only string, rounds int) (err error) {
+	root, err := os.MkdirTemp("", "orc-bench-")
+	if err != nil {
+		return fmt.Errorf("make a scratch folder: %w", err)
+	}
+	// Only at the end: right after many files were deleted, some file systems are slow to make new ones, which the
+	// floor, that makes none, would not feel.
+	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
+	b := benchmark{orc: orc, root: root, rounds: max(1, rounds)}
 	fmt.Printf("%d CPUs, %s, %s, load %s, %d rounds, medians\n\n", runtime.NumCPU(), runtime.Version(), gitVersion(ctx), load(), b.rounds)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "what\tfloor\tours\tratio\tgoal\t")
@@ -114,13 +123,12 @@ func load() string {
 	return first
 }
 
-// scratch calls use with a new site and removes it afterwards.
+// scratch calls use with a new site.
 func (b benchmark) scratch(ctx context.Context, use func(s *rig.Site) error) error {
-	root, err := os.MkdirTemp("", "orc-bench-")
+	root, err := os.MkdirTemp(b.root, "site-")
 	if err != nil {
 		return fmt.Errorf("make a scratch folder: %w", err)
 	}
-	defer os.RemoveAll(root)
 	s, err := rig.NewSite(ctx, b.orc, root)
 	if err != nil {
 		return err
