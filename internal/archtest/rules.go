@@ -33,8 +33,9 @@ var arrows = map[string][]string{
 	"internal/persistence":           {"internal/scheduler", "internal/event"},
 	"internal/persistence/storetest": {"internal/persistence", "internal/scheduler", "internal/event"},
 
-	"internal/provider":   {"internal/process"},
-	"internal/provider/*": {"internal/provider", "internal/process"},
+	"internal/provider":              {"internal/process"},
+	"internal/provider/*":            {"internal/provider", "internal/provider/stream", "internal/process"},
+	"internal/provider/providertest": {"internal/provider", "internal/provider/stream", "internal/process"},
 
 	"internal/workspace":   {"internal/scheduler", "internal/process"},
 	"internal/workspace/*": {"internal/workspace", "internal/scheduler", "internal/process"},
@@ -75,6 +76,7 @@ var fences = map[string][]string{
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
 	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
 	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
+	"github.com/coder/acp-go-sdk":     {"internal/provider/acp"},
 	"github.com/creack/pty":           {testsOnly},
 	"github.com/google/go-cmp":        {testsOnly},
 	"github.com/rogpeppe/go-internal": {testsOnly},

@@ -120,7 +120,7 @@ func (in *inspector) describe(ctx context.Context, role string, agent plan.Agent
 		d.Permissions = string(provider.PermitEdit)
 	}
 	if d.Provider == "" {
-		d.Provider = in.firstOf(ctx, strange)
+		d.Provider = in.firstOf(ctx, agent.Permissions, strange)
 	}
 	p := in.cfg.Providers[d.Provider]
 	switch {
@@ -141,7 +141,9 @@ func (in *inspector) describe(ctx context.Context, role string, agent plan.Agent
 	default:
 		found, _ := in.look(ctx, d.Provider)
 		d.Program, d.Version, d.Login = found.Path, found.Version, found.Login
-		if d.Problem, d.Fix = in.ready(ctx, d.Provider); d.Problem != "" {
+		if driver, _ := in.app.driver(p.Driver); driver.Loose && d.Permissions == string(provider.PermitRead) {
+			d.Ready, d.Problem, d.Fix = false, "cannot be kept to reading", "another provider, or: orc config set agents."+role+".permissions edit"
+		} else if d.Problem, d.Fix = in.ready(ctx, d.Provider); d.Problem != "" {
 			d.Ready = false
 		}
 	}
@@ -149,13 +151,13 @@ func (in *inspector) describe(ctx context.Context, role string, agent plan.Agent
 }
 
 // firstOf is first, which asks no program that a stranger has named.
-func (in *inspector) firstOf(ctx context.Context, strange map[string]bool) string {
+func (in *inspector) firstOf(ctx context.Context, permissions string, strange map[string]bool) string {
 	for name := range strange {
 		if p := in.cfg.Providers[name]; p.Driver == name {
 			return name // it would be asked; the person has to look at it before
 		}
 	}
-	return in.first(ctx)
+	return in.first(ctx, permissions)
 }
 
 func (a *App) writeAgents(doc agentsDocument) error {

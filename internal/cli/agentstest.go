@@ -45,8 +45,7 @@ func newAgentsTest(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [ROLE]",
 		Short: "Ask an agent for one word: a real turn, which may cost a little",
-		Long: `Sends one tiny prompt to the agent of a role (coder), with its program, login and model, in an empty folder, without
-permission to change anything. It is the only way to know that a login is good.`,
+		Long: `Sends one tiny prompt to the agent of a role (coder), with its program, login and model, in an empty folder. It is the only way to know that a login is good.`,
 		Example: "  orc agents test\n  orc agents test reviewer",
 		Args:    between(0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -149,7 +148,11 @@ func (a *App) trial(ctx context.Context, cfg *config.Config, agent persistence.A
 	turn := provider.Turn{
 		ID: "trial", Dir: filepath.Join(folder, "work"), Command: agent.Command, Prompt: trialPrompt, PromptFile: filepath.Join(folder, "prompt.md"),
 		Log: filepath.Join(folder, "log"), Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, State: filepath.Join(folder, "state"),
-		Program: agent.Program, Args: agent.Args, Model: agent.Model, Permissions: provider.PermitRead,
+		Program: agent.Program, Args: agent.Args, Model: agent.Model, Permissions: provider.Permissions(agent.Permissions),
+		Instructions: agent.Instructions,
+	}
+	if turn.Permissions == provider.PermitFull {
+		turn.Permissions = provider.PermitEdit // one word needs none of it
 	}
 	for _, dir := range []string{turn.Dir, turn.State} {
 		if err := os.Mkdir(dir, 0o700); err != nil {

@@ -30,9 +30,17 @@ func (a *App) chooseAgents(ctx context.Context, root string, yes bool) (string, 
 	if err != nil || len(able) == 0 {
 		return noAgents, err
 	}
-	coder, reviewer := able[0], able[0]
-	if len(able) > 1 {
-		reviewer = able[1] // another pair of eyes
+	coder, reviewer := able[0], ""
+	for _, name := range able {
+		if d, _ := a.driver(name); d.Loose {
+			continue
+		}
+		if reviewer == "" || reviewer == coder { // another pair of eyes, where there is one
+			reviewer = name
+		}
+	}
+	if reviewer == "" {
+		return agentSettings(coder, ""), nil
 	}
 	if !yes && a.canAsk() {
 		ok, err := a.confirmContext(ctx, fmt.Sprintf("Use %s for coding and %s for review?", coder, reviewer), true)
@@ -84,12 +92,12 @@ func (a *App) tellAgents(ctx context.Context, in *inspector) ([]string, error) {
 	return able, t.write(a.Stderr, "  ", 0)
 }
 
-// agentSettings are the roles, done by two agents.
+// agentSettings are the roles, done by two agents; without a reviewer, who must not change anything, only those that
+// may.
 func agentSettings(coder, reviewer string) string {
-	return fmt.Sprintf(`agents:
-  coder: {provider: %s, permissions: edit}
-  tester: {provider: %s, permissions: edit}
-  reviewer: {provider: %s, permissions: read-only}
-  orchestrator: {provider: %s, permissions: read-only}
-`, coder, coder, reviewer, coder)
+	text := fmt.Sprintf("agents:\n  coder: {provider: %s, permissions: edit}\n  tester: {provider: %s, permissions: edit}\n", coder, coder)
+	if reviewer != "" {
+		text += fmt.Sprintf("  reviewer: {provider: %s, permissions: read-only}\n  orchestrator: {provider: %s, permissions: read-only}\n", reviewer, reviewer)
+	}
+	return text
 }

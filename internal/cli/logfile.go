@@ -150,7 +150,7 @@ func (a *App) lastLogLine(run scheduler.RunID, task string) (string, error) {
 	lines := strings.Split(view.Sanitize(end), "\n")
 	for _, line := range slices.Backward(lines) {
 		if line = strings.TrimSpace(line); line != "" {
-			return line, nil
+			return a.secrets.String(line), nil // again: escape sequences may have stood within one
 		}
 	}
 	return "", nil

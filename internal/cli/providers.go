@@ -8,7 +8,11 @@ import (
 	"orchestrator/internal/environ"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/claude"
+	"orchestrator/internal/provider/codex"
 	"orchestrator/internal/provider/command"
+	"orchestrator/internal/provider/fake"
+	"orchestrator/internal/provider/goose"
 )
 
 // AgentDriver is a driver for a kind of agent, with what is known of the program that it drives.
@@ -17,12 +21,27 @@ type AgentDriver struct {
 	Program string   // the program's usual name; empty = a provider of the configuration names one
 	Install string   // how a person installs it
 	Env     []string // names of the variables that the program documents; NAME* for all that begin so
+	Loose   bool     // it cannot be kept to reading
 }
 
 // agentDrivers lists the drivers of this program. Roles that name no provider take the first whose program is
 // installed.
 func agentDrivers() []AgentDriver {
-	return nil
+	return []AgentDriver{
+		{
+			Agent: claude.Claude{}, Program: "claude", Install: "npm install -g @anthropic-ai/claude-code",
+			Env: []string{"ANTHROPIC_*", "CLAUDE_*", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING", "DISABLE_AUTOUPDATER", "MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MAX_THINKING_TOKENS", "IS_SANDBOX"},
+		},
+		{
+			Agent: codex.Codex{}, Program: "codex", Install: "npm install -g @openai/codex",
+			Env: []string{"CODEX_*", "OPENAI_API_KEY", "OPENAI_BASE_URL"},
+		},
+		{
+			Agent: goose.Goose{}, Program: "goose", Install: "npm install -g @aaif/goose-binary-linux-x64, or see goose-docs.ai", Loose: true,
+			Env: []string{"GOOSE_*", "OPENAI_API_KEY", "OPENAI_HOST", "OPENAI_BASE_PATH", "ANTHROPIC_API_KEY", "ANTHROPIC_HOST", "GOOGLE_API_KEY", "OPENROUTER_API_KEY", "OLLAMA_HOST"},
+		},
+		{Agent: fake.Fake{}}, // plays a script: for tests of plans, without a model
+	}
 }
 
 // driver finds a driver by its name.

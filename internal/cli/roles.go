@@ -79,12 +79,12 @@ func (in *inspector) ready(ctx context.Context, name string) (problem, fix strin
 }
 
 // first is the provider of roles that name none: the first whose program is installed and not known to be without a
-// login, else the first that is installed. Empty = there is none.
-func (in *inspector) first(ctx context.Context) string {
+// login, else the first that is installed. It is one that can be kept to the permissions. Empty = there is none.
+func (in *inspector) first(ctx context.Context, permissions string) string {
 	installed := ""
 	for _, d := range in.app.Drivers {
 		name := d.Agent.Name()
-		if d.Program == "" {
+		if d.Program == "" || d.Loose && permissions == string(provider.PermitRead) {
 			continue
 		}
 		if found, _ := in.look(ctx, name); found.Path == "" {
@@ -119,7 +119,7 @@ func (a *App) noAgent() error {
 func (in *inspector) resolve(ctx context.Context, role string, agent plan.Agent) (persistence.Agent, error) {
 	name := agent.Provider
 	if name == "" {
-		if name = in.first(ctx); name == "" {
+		if name = in.first(ctx, agent.Permissions); name == "" {
 			return persistence.Agent{}, in.app.noAgent()
 		}
 	}
@@ -137,6 +137,9 @@ func (in *inspector) resolve(ctx context.Context, role string, agent plan.Agent)
 	d, ok := in.app.driver(p.Driver)
 	if !ok {
 		return persistence.Agent{}, usageError("orc agents list", "this program has no driver %q", p.Driver)
+	}
+	if d.Loose && agent.Permissions == string(provider.PermitRead) {
+		return persistence.Agent{}, usageError("another provider, or: orc config set agents."+role+".permissions edit", "agent %q: %s cannot be kept to reading", role, name)
 	}
 	r.Program, r.Model, r.Permissions, r.Instructions = in.program(p), agent.Model, agent.Permissions, agent.Instructions
 	r.Args = slices.Concat(p.Args, agent.Args)

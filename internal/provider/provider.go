@@ -20,11 +20,13 @@ type Provider interface {
 	// Name is the word that plans and configuration use.
 	Name() string
 	// Turn runs one turn to its end. When ctx ends it stops the whole process tree (Turn.Grace between asking and
-	// killing) and returns the cause of ctx as error. Other errors mean that the turn could not be run at all, or
-	// that Turn.Sink refused an event; an agent that failed is a Result.
+	// killing) and returns the cause of ctx as error; the Result beside it holds what was known of the session and its
+	// usage. Other errors mean that the turn could not be run at all, or that Turn.Sink refused an event; an agent
+	// that failed is a Result.
 	Turn(ctx context.Context, l Launcher, t Turn) (Result, error)
 	// Finish says what a turn came to whose process ended while nobody watched, from its recorded exit and its
-	// log. Events after Turn.From are given to Turn.Sink as they would have been.
+	// log, which it reads from Turn.Start on. Events from Turn.From on are given to Turn.Sink as they would have been;
+	// those of exactly that offset may have been given before, in part: their key says so.
 	Finish(t Turn, exit process.Exit) (Result, error)
 }
 
@@ -93,7 +95,8 @@ type Turn struct {
 	Session string // id to begin with or to go on with; empty = the agent chooses
 	Resume  bool   // Session exists: go on with it
 	Before  Usage  // what the session's last turn left in Result.Counters, for agents that count cumulatively
-	From    int64  // offset in Log at which this turn's output begins, or goes on after a crash
+	Start   int64  // for Finish: offset in Log at which this turn's output begins, its size when Turn was called
+	From    int64  // Offset of the last event of this turn that is durable; 0 = none
 	Sink    Sink   // nil = nobody listens
 }
 
@@ -159,7 +162,7 @@ type Kind string
 // The kinds of failure.
 const (
 	KindFailed    Kind = "failed"    // it ended and said no: a non-zero exit, an error that fits nothing below
-	KindCrashed   Kind = "crashed"   // ended by a signal that we did not send
+	KindCrashed   Kind = "crashed"   // ended by a signal that we did not send, or without saying how its turn went
 	KindInvalid   Kind = "invalid"   // it cannot be started as asked; trying again will not help
 	KindOutput    Kind = "output"    // it wrote more than the output limit
 	KindTransient Kind = "transient" // network, overload, 5xx: later it may work

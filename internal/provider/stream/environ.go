@@ -1,0 +1,114 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Get is the value of a variable; the last entry counts.
+func Get(env []string, name string) string {
+	value := ""
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// With adds those entries, each name=value, whose variable the environment does not have.
+func With(env []string, entries ...string) []string {
+	have := make(map[string]bool, len(env))
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		have[name] = true
+	}
+	out := append([]string(nil), env...)
+	for _, e := range entries {
+		if name, _, _ := strings.Cut(e, "="); !have[name] {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Home is the folder in which a program with this environment keeps its own: that which the variable names, else
+// the given one in HOME. It is empty when neither is set.
+func Home(env []string, variable, inHome string) string {
+	if dir := Get(env, variable); variable != "" && dir != "" {
+		return dir
+	}
+	home := Get(env, "HOME")
+	if home == "" {
+		return ""
+	}
+	return filepath.Join(home, inHome)
+}
+
+// Find looks for a program in PATH of the environment; a name with a slash is taken as it is. Empty = not found.
+func Find(program string, env []string) string {
+	if strings.ContainsRune(program, '/') {
+		if runs(program) {
+			return program
+		}
+		return ""
+	}
+	for _, dir := range filepath.SplitList(Get(env, "PATH")) {
+		if path := filepath.Join(dir, program); filepath.IsAbs(path) && runs(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+func runs(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
+}
+
+const askPatience = 30 * time.Second
+
+// Ask runs a short command of an agent's program that starts no turn, and returns what it printed. It gets no
+// input, and its whole group is killed when it takes longer than half a minute.
+func Ask(ctx context.Context, dir string, env []string, argv ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	var out, complaints strings.Builder
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	c.Dir, c.Stdout, c.Stderr = dir, &out, &complaints
+	c.Env = append([]string{}, env...) // nil would be our own environment
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	c.WaitDelay = time.Second
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return out.String(), errors.Join(fmt.Errorf("ask %s: %w", filepath.Base(argv[0]), err), said(complaints.String()))
+	}
+	return out.String(), nil
+}
+
+func said(complaints string) error {
+	if line := LastLine(complaints); line != "" {
+		return errors.New(line)
+	}
+	return nil
+}
+
+// SameFolder says whether two paths name one folder.
+func SameFolder(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}
