@@ -43,9 +43,9 @@ type trialDocument struct {
 func newAgentsTest(a *App) *cobra.Command {
 	var trusted bool
 	cmd := &cobra.Command{
-		Use:   "test [ROLE]",
-		Short: "Ask an agent for one word: a real turn, which may cost a little",
-		Long: `Sends one tiny prompt to the agent of a role (coder), with its program, login and model, in an empty folder. It is the only way to know that a login is good.`,
+		Use:     "test [ROLE]",
+		Short:   "Ask an agent for one word: a real turn, which may cost a little",
+		Long:    `Sends one tiny prompt to the agent of a role (coder), with its program, login and model, in an empty folder. It is the only way to know that a login is good.`,
 		Example: "  orc agents test\n  orc agents test reviewer",
 		Args:    between(0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -52,50 +52,70 @@ func (a *App) settingsFile(p settingsPlace) (string, config.LoadOptions, error) 
 func newConfigSet(a *App) *cobra.Command {
 	var place settingsPlace
 	cmd := &cobra.Command{
-		Use:   "set KEY VALUE",
-		Short: "Change one setting in a file; comments stay",
-		Long: `Changes one value and leaves everything else of the file as it is. A list is written in brackets. Nothing is
-written when the settings would not be good.`,
+		Use:   "set KEY VALUE [KEY VALUE...]",
+		Short: "Change settings in a file; comments stay",
+		Long: `Changes values and leaves everything else of the file as it is. A list is written in brackets. Several that need one
+another are given at once. Nothing is written when the settings would not be good.`,
 		Example: `  orc config set concurrency 8
   orc config set agents.coder.model opus
   orc config set agents.reviewer.provider codex --project
+  orc config set agents.writer.provider command agents.writer.command './write.sh'
   orc config set providers.claude.env '[ACME_*, HTTP_TOKEN]'`,
-		Args:              between(2, 2),
+		Args:              between(2, -1),
 		ValidArgsFunction: completeKeys,
 	}
 	place.bind(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error { return a.setSetting(place, args[0], args[1]) }
+	cmd.RunE = func(_ *cobra.Command, args []string) error { return a.setSettings(place, args) }
 	return cmd
 }
 
-func (a *App) setSetting(place settingsPlace, key, value string) error {
+// setSettings takes keys, each followed by its value.
+func (a *App) setSettings(place settingsPlace, args []string) error {
+	if len(args)%2 != 0 {
+		return usageError("usage: orc config set KEY VALUE [KEY VALUE...]", "%s has no value", args[len(args)-1])
+	}
 	path, o, err := a.settingsFile(place)
 	if err != nil {
 		return err
 	}
-	keys, list, ok := config.Field(key)
-	if !ok {
-		return a.noSuchSetting(key)
-	}
-	old, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	written := yamldoc.Scalar(value)
-	if list && strings.HasPrefix(strings.TrimSpace(value), "[") {
-		written = strings.TrimSpace(value)
-	}
-	text, err := yamldoc.Set(old, keys, written)
-	if errors.Is(err, yamldoc.ErrLayout) {
-		return usageError("orc config edit", "%s cannot be set in %s: %w", key, a.tilde(path), err)
-	}
-	if err != nil {
-		return usageError("orc config edit", "%s: %w", a.tilde(path), err)
+	for i := 0; i < len(args); i += 2 {
+		if text, err = a.changed(path, text, args[i], args[i+1]); err != nil {
+			return err
+		}
 	}
 	if err := a.saveSettings(o, path, text); err != nil {
 		return err
 	}
-	return a.tell("%s is %s in %s", key, written, a.tilde(path))
+	for i := 0; i < len(args); i += 2 {
+		if err := a.tell("%s is %s in %s", args[i], args[i+1], a.tilde(path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changed is the text of a file with another value of a key.
+func (a *App) changed(path string, text []byte, key, value string) ([]byte, error) {
+	keys, list, ok := config.Field(key)
+	if !ok {
+		return nil, a.noSuchSetting(key)
+	}
+	written := yamldoc.Scalar(value)
+	if trimmed := strings.TrimSpace(value); list && strings.HasPrefix(trimmed, "[") {
+		written = trimmed
+	}
+	text, err := yamldoc.Set(text, keys, written)
+	if errors.Is(err, yamldoc.ErrLayout) {
+		return nil, usageError("orc config edit", "%s cannot be set in %s: %w", key, a.tilde(path), err)
+	}
+	if err != nil {
+		return nil, usageError("orc config edit", "%s: %w", a.tilde(path), err)
+	}
+	return text, nil
 }
 
 // noSuchSetting says which settings there are.

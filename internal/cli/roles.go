@@ -108,7 +108,7 @@ func (a *App) noAgent() error {
 			how = append(how, fmt.Sprintf("%s: %s", d.Agent.Name(), d.Install))
 		}
 	}
-	h := "name a command of your own: orc config set agents.coder.provider command, then orc config set agents.coder.command '…'"
+	h := "name a command of your own: orc config set agents.coder.provider command agents.coder.command '…'"
 	if len(how) > 0 {
 		h = "install one: " + strings.Join(how, "\n             ") + "\nor " + h
 	}
