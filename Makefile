@@ -17,7 +17,7 @@ SEED ?=
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/orc
@@ -57,6 +57,10 @@ bench: build ## measure against the floor: bare fork+exec, git by hand, the lowe
 .PHONY: kill
 kill: build ## kill the owner at random moments and compare with an undisturbed run; N=rounds SEED=first
 	$(GO) run ./test/kill -orc bin/orc -rounds $(N) $(if $(SEED),-seed $(SEED))
+
+.PHONY: conformance
+conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,kill
+	$(GO) run ./test/conformance -orc bin/orc $(if $(AGENTS),-agents $(AGENTS)) $(if $(ONLY),-only $(ONLY))
 
 .PHONY: clean
 clean: ## remove what was built

@@ -9,8 +9,9 @@ import (
 	"orchestrator/internal/cli"
 )
 
-func main() {
-	app := cli.System()
+func main() { start(cli.System()) }
+
+func start(app *cli.App) {
 	// What we write may hold prompts, code and what agents said: it is for its owner's eyes. What commands and git
 	// write for the user follows the user's own mask.
 	app.Umask = syscall.Umask(0o077)

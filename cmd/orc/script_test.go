@@ -7,13 +7,28 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"orchestrator/internal/cli"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"orc": main})
+	testscript.Main(m, map[string]func(){"orc": func() {
+		app := cli.System()
+		if beat := app.Getenv(heartbeatVariable); beat != "" {
+			var err error
+			if app.Heartbeat, err = time.ParseDuration(beat); err != nil {
+				panic(err)
+			}
+		}
+		start(app)
+	}})
 }
+
+// heartbeatVariable lets a script wait less for the lease of a frozen owner to run out.
+const heartbeatVariable = "HEARTBEAT"
 
 // The scripts are the specification of the command line, and the examples of the manual.
 func TestScripts(t *testing.T) {

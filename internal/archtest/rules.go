@@ -59,6 +59,15 @@ var arrows = map[string][]string{
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/kill":     {"test/rig"},
+
+	// The agents' model, and the suite that drives real agents both through their drivers and through orc.
+	"test/stubmodel":       {},
+	"test/stubmodel/serve": {"test/stubmodel"},
+	"test/conformance": {
+		"internal/process", "internal/provider", "internal/provider/claude", "internal/provider/codex",
+		"internal/provider/goose",
+		"test/rig", "test/stubmodel",
+	},
 }
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.

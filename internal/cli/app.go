@@ -29,6 +29,8 @@ type App struct {
 	Now     func() time.Time // the clock
 	Umask   int              // the user's mask for new files
 
+	Heartbeat time.Duration // how often an owner says that it lives; 0 = orchestrator.DefaultHeartbeat
+
 	// OpenStore opens the database at a path and makes it when there is none.
 	OpenStore func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error)
 	// Drivers are the agents that this program can drive, the preferred ones first.

@@ -195,8 +195,8 @@ func (a *App) checkDatabase(ctx context.Context) check {
 		return check{Name: name, State: checkOK, Detail: "made by the first run; " + driver}
 	}
 	runs, err := st.ListRuns(ctx, persistence.RunFilter{})
-	if sound, ok := st.(interface{ Check(context.Context) error }); ok && err == nil {
-		err = sound.Check(ctx)
+	if err == nil {
+		err = st.Check(ctx)
 	}
 	if err = closing(err, st); err != nil {
 		return failed(name, err, "")

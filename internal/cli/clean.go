@@ -25,14 +25,18 @@ type cleanedItem struct {
 	Name       string `json:"name"`
 	Repository string `json:"repository"`
 	Why        string `json:"why"`
+	Tasks      int    `json:"tasks"` // what is recorded of it
+	Attempts   int    `json:"attempts"`
+	Turns      int    `json:"turns"` // of conversations
 }
 
 // cleanFlags are the flags of `orc clean`.
 type cleanFlags struct {
-	all      bool
-	dryRun   bool
-	unmerged bool
-	yes      bool
+	all       bool
+	dryRun    bool
+	unmerged  bool
+	yes       bool
+	olderThan age // zero = any
 }
 
 func newClean(a *App) *cobra.Command {
@@ -40,14 +44,16 @@ func newClean(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clean [RUN]",
 		Short: "Remove workspaces, branches and records of finished runs",
-		Long: `Removes what is left of runs of this repository: workspaces, branches, saved work, logs and records. A run goes when
-it is over and everything that was saved of it is in one of your branches, or when it has been over for longer than
-the setting "retention". It says what is kept, and why.
+		Long: `Removes what is left of runs of this repository: workspaces, branches, saved work, logs and records, conversations
+included. A run goes when it is over and everything that was saved of it is in one of your branches, or when it has
+been over for longer than the setting "retention". With --older-than only runs go that have also been over for that
+long. It says what it removes and what is kept, and why.
 
 Work that is not saved is never removed, nor a run that is going on. With --unmerged also runs go whose work you do
 not want.`,
 		Example: `  orc clean --dry-run
   orc clean --yes
+  orc clean --all --older-than 30d
   orc clean 7f3c --unmerged`,
 		Args:              between(0, 1),
 		ValidArgsFunction: a.completeRuns,
@@ -56,6 +62,7 @@ not want.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.all, "all", false, "runs of every repository")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only say what would be removed")
+	f.Var(&o.olderThan, "older-than", "only runs that have been over for `TIME`, such as 12h, 30d or 2w")
 	f.BoolVar(&o.unmerged, "unmerged", false, "also runs whose saved work is in none of your branches")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -99,7 +106,7 @@ func (a *App) clean(ctx context.Context, st persistence.Store, arg string, o cle
 			continue
 		}
 		goes = append(goes, r)
-		if err := a.tell("remove  %s  %s: %s", run.ID, view.SanitizeLine(run.Name), r.why); err != nil {
+		if err := a.tell("remove  %s  %s: %s (%s)", run.ID, view.SanitizeLine(run.Name), r.why, records(r.counts)); err != nil {
 			return nil, err
 		}
 	}
@@ -121,6 +128,7 @@ func (a *App) clean(ctx context.Context, st persistence.Store, arg string, o cle
 			return doc, err
 		}
 	}
+	var gone persistence.RunCounts
 	for _, r := range goes {
 		kept, err := r.remove(ctx, st)
 		if err != nil {
@@ -134,8 +142,21 @@ func (a *App) clean(ctx context.Context, st persistence.Store, arg string, o cle
 			continue
 		}
 		doc.Removed = append(doc.Removed, r.item(r.why))
+		gone.Tasks, gone.Attempts, gone.Turns = gone.Tasks+r.counts.Tasks, gone.Attempts+r.counts.Attempts, gone.Turns+r.counts.Turns
 	}
-	return doc, a.tell("Removed %s.", view.Plural(len(doc.Removed), "run"))
+	if len(doc.Removed) == 0 {
+		return doc, a.tell("Removed nothing.")
+	}
+	return doc, a.tell("Removed %s: %s.", view.Plural(len(doc.Removed), "run"), records(gone))
+}
+
+// records says how much is recorded of runs.
+func records(n persistence.RunCounts) string {
+	text := view.Plural(n.Tasks, "task") + ", " + view.Plural(n.Attempts, "attempt")
+	if n.Turns > 0 {
+		text += ", " + view.Plural(n.Turns, "turn")
+	}
+	return text
 }
 
 // cleanable lists the runs that are meant.

@@ -12,6 +12,7 @@ import (
 	"orchestrator/internal/config"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/scheduler"
 	"orchestrator/internal/trust"
 	"orchestrator/internal/view"
 )
@@ -59,7 +60,18 @@ func planItem(p *plan.Plan, path string) (item trust.Item, ok bool) {
 			commands = append(commands, text)
 		}
 	}
+	setup := func(s *scheduler.Setup) {
+		if s == nil {
+			return
+		}
+		add(s.Command)
+		for _, file := range slices.Concat(s.Copy, s.Symlink) {
+			add("give workspaces the file " + file + " of your checkout")
+		}
+	}
+	setup(p.Setup())
 	for _, t := range p.Tasks() {
+		setup(p.SetupOf(t.ID))
 		add(t.Command)
 		for _, gate := range t.Verify {
 			add(gate)

@@ -81,8 +81,9 @@ func exitCode(err error) int {
 	return ExitFailures
 }
 
-// unusable are the reasons why nothing can be run in a place.
+// unusable are the reasons why nothing can be run in a place, or nothing looked for.
 var unusable = []error{
+	persistence.ErrQuery,
 	workspace.ErrGitMissing, workspace.ErrGitTooOld, workspace.ErrNotRepository, workspace.ErrUnsafe, workspace.ErrBare,
 	workspace.ErrNoCommits, workspace.ErrUnknown, workspace.ErrInvalid, workspace.ErrDirty, workspace.ErrCheckedOut,
 	workspace.ErrNoLanding, workspace.ErrLanding, workspace.ErrNotBegun,
@@ -98,11 +99,7 @@ func hint(err error) string {
 	if errors.As(err, &stored) && stored.Hint != "" {
 		return stored.Hint
 	}
-	var work *workspace.Error
-	if errors.As(err, &work) {
-		return work.Hint
-	}
-	return ""
+	return workspace.Hint(err)
 }
 
 // report prints an error and its hint, and returns the exit code.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,29 +42,55 @@ type logsOptions struct {
 
 func newLogs(a *App) *cobra.Command {
 	o := logsOptions{lines: -1}
+	var find searchFlags
 	cmd := &cobra.Command{
-		Use:   "logs [RUN] TASK",
-		Short: "A task's log; -f follows, --raw as it was written",
+		Use:   "logs [RUN] TASK | --search WORDS [RUN]",
+		Short: "A task's log, -f follows; --search finds what was said",
 		Long: `Prints what a task's command or agent wrote in its last attempt, without escape sequences and secrets.
 
 With -f it goes on until the task is over, across retries. On a terminal only the last 500 lines are shown,
-unless -n says otherwise.`,
+unless -n says otherwise.
+
+With --search it lists the turns of conversations that have all the WORDS, newest first: of RUN, or of all runs of
+this repository. "a phrase" and begin* are understood, OR between two words and NOT before one; everything else is
+looked for as it is. Case and accents make no difference. orc show TASK -v has the whole conversation.`,
 		Example: `  orc logs docs
   orc logs docs -f
-  orc logs 7f3c docs --attempt 1 --raw > docs.log`,
-		Args:              between(1, 2),
+  orc logs 7f3c docs --attempt 1 --raw > docs.log
+  orc logs --search 'migration "no such column"'
+  orc logs --search 'token OR secret' 7f3c --jq '.turns[].task'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("search") {
+				return between(0, 1)(cmd, args)
+			}
+			return between(1, 2)(cmd, args)
+		},
 		ValidArgsFunction: a.completeRunThenTasks,
 	}
 	out := newOutput(cmd, logLine{}, "")
+	cmd.Annotations[jsonFields] += "; with --search: " + strings.Join(fieldNames(reflect.TypeFor[searchDocument]()), ", ")
+	find.add(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until the task is over")
 	f.BoolVar(&o.raw, "raw", false, "byte for byte, escape sequences, secrets and all")
 	f.IntVar(&o.attempt, "attempt", 0, "attempt `N` instead of the last")
 	f.IntVarP(&o.lines, "lines", "n", -1, "only the last `N` lines; 0 = all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		searching, err := find.check(cmd)
+		if err != nil {
+			return err
+		}
+		if searching {
+			out.prints(searchDocument{}, "turns")
+		}
 		wanted, err := out.wanted(a, cmd)
 		if err != nil {
 			return err
+		}
+		if searching {
+			return a.withStore(cmd.Context(), func(st persistence.Store) error {
+				return a.search(cmd.Context(), st, optional(args), find, out, wanted)
+			})
 		}
 		if o.lines < -1 || o.attempt < 0 {
 			return usageError("", "a number cannot be negative")

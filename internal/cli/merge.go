@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,9 +40,10 @@ type mergeDocument struct {
 
 // conflictState is a merge that waits for a person.
 type conflictState struct {
-	Task  string   `json:"task"`
-	Files []string `json:"files"`
-	Dir   string   `json:"dir"` // edit the files there
+	Task    string             `json:"task"`
+	Files   []string           `json:"files"`
+	Details []conflictDocument `json:"details"` // of each file
+	Dir     string             `json:"dir"`     // edit the files there
 }
 
 // mergeFlags are the flags of `orc merge`.
@@ -310,7 +310,9 @@ func (m *merging) stopped(s *workspace.StoppedError) error {
 	a := m.app
 	if m.out != nil {
 		doc := m.document(workspace.Landing{Skipped: m.spec.Skip})
-		doc.Conflict = &conflictState{Task: s.Task, Files: append([]string{}, s.Conflict.Paths...), Dir: s.Dir}
+		doc.Conflict = &conflictState{
+			Task: s.Task, Files: append([]string{}, s.Conflict.Paths...), Details: conflictDocuments(s.Files), Dir: s.Dir,
+		}
 		if err := m.out.write(a, doc); err != nil {
 			return err
 		}
@@ -319,18 +321,11 @@ func (m *merging) stopped(s *workspace.StoppedError) error {
 	p := a.paint(a.Stdout)
 	var b strings.Builder
 	fmt.Fprintf(&b, "Merging run %s into %s, in the order the tasks finished\n", m.run.ID, m.spec.Branch)
+	for _, task := range s.Merged {
+		fmt.Fprintf(&b, "  %s %s\n", p.green(taskMark(scheduler.TaskCompleted, "").sign(a.ascii())), task)
+	}
 	fmt.Fprintf(&b, "  %s %s  conflict in %s\n\n", p.red(taskMark(scheduler.TaskFailed, "").sign(a.ascii())), s.Task, view.Plural(len(s.Conflict.Paths), "file"))
-	said := map[string]string{}
-	for _, d := range s.Conflict.Details {
-		for _, path := range d.Paths {
-			said[path] = d.Kind
-		}
-	}
-	var t table
-	for _, path := range s.Conflict.Paths {
-		t.add(plain(path), plain(conflictKind(said[path])))
-	}
-	if err := t.write(&b, "  ", 0); err != nil {
+	if err := writeConflict(&b, s.Task, s.Files); err != nil {
 		return err
 	}
 	id := m.run.ID
@@ -346,14 +341,4 @@ func (m *merging) stopped(s *workspace.StoppedError) error {
 		return err
 	}
 	return silent(ExitConflict)
-}
-
-// conflictKind says in a word what is the matter with a file.
-func conflictKind(kind string) string {
-	kind = strings.TrimPrefix(kind, "CONFLICT ")
-	kind = strings.Trim(kind, "()")
-	if kind == "" || slices.Contains([]string{"contents", "content"}, kind) {
-		return "changed on both sides"
-	}
-	return kind
 }

@@ -44,6 +44,11 @@ func newOutput(cmd *cobra.Command, doc any, primary string) *output {
 	return o
 }
 
+// prints says that the command prints documents like doc instead, because of its flags.
+func (o *output) prints(doc any, primary string) {
+	o.doc, o.primary = reflect.TypeOf(doc), primary
+}
+
 // jsonFields is the annotation that tells the help page which fields a command's JSON has.
 const jsonFields = "json"
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 const (
 	ownerLog       = "owner.log"
 	supervisorLock = "supervisor.lock"
+	claimLock      = "claim.lock" // held for the moments in which the owner changes
 	exitJournal    = "exits.log"
 )
 
@@ -40,11 +42,13 @@ type ownership struct {
 	run    persistence.Run
 	folder string
 	lock   *process.Lock
+	lease  *orchestrator.Lease
+	frozen int // process number of the owner that was passed over; 0 = none
 	pools  []*workspace.Pool
 }
 
-// own makes this process the owner of a run: it takes the run's lock and ends what a dead owner left running. The
-// error names the owner that lives.
+// own makes this process the owner of a run: it takes the run's lock and lease, and ends what an earlier owner left
+// running. The error names the owner that lives.
 func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run) (*ownership, error) {
 	folder, err := a.RunDir(string(run.ID))
 	if err != nil {
@@ -53,18 +57,83 @@ func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the run's folder: %w", err)
 	}
-	lock, err := process.Hold(filepath.Join(folder, ownerLock))
-	if held := (*process.HeldError)(nil); errors.As(err, &held) {
-		return nil, a.alreadyOwned(run, held.PID)
+	o := &ownership{app: a, store: st, run: run, folder: folder}
+	if err := o.claim(ctx); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("take the run's lock: %w", err)
-	}
-	o := &ownership{app: a, store: st, run: run, folder: folder, lock: lock}
 	if err := o.quiesce(ctx); err != nil {
-		return nil, errors.Join(err, lock.Release())
+		return nil, errors.Join(err, o.release())
 	}
 	return o, nil
+}
+
+// claim takes the lock, which proves that no other owner lives, or passes over an owner that holds the lock and does
+// not answer. One process at a time does this.
+func (o *ownership) claim(ctx context.Context) (err error) {
+	door, err := process.Hold(filepath.Join(o.folder, claimLock))
+	if errors.Is(err, process.ErrHeld) {
+		return &ExitError{
+			Code: ExitUsage, Err: errorf("another command is just taking run %s over", o.run.ID),
+			Hint: "see it: orc status " + string(o.run.ID),
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("claim the run: %w", err)
+	}
+	defer func() { err = errors.Join(err, door.Release()) }()
+	path := filepath.Join(o.folder, ownerLock)
+	o.lock, err = process.Hold(path)
+	if held := (*process.HeldError)(nil); errors.As(err, &held) {
+		return o.passOver(ctx, held.PID)
+	}
+	if err != nil {
+		return fmt.Errorf("take the run's lock: %w", err)
+	}
+	if err := o.takeLease(ctx, true); err != nil {
+		return errors.Join(err, o.lock.Release())
+	}
+	return nil
+}
+
+// passOver takes the run from an owner that holds the lock but has not renewed its lease for too long: it is frozen.
+// It can write nothing any more when it wakes up, and ends itself then.
+func (o *ownership) passOver(ctx context.Context, pid int) error {
+	frozen, err := o.app.ownerFrozen(ctx, o.store, o.run)
+	if err != nil {
+		return err
+	}
+	if !frozen {
+		return o.app.alreadyOwned(o.run, pid)
+	}
+	if err := o.app.tell("The owner of run %s (pid %d) does not answer; taking over from it.", o.run.ID, pid); err != nil {
+		return err
+	}
+	if err := o.takeLease(ctx, false); err != nil {
+		return err
+	}
+	if o.lock, err = process.Seize(filepath.Join(o.folder, ownerLock)); err != nil {
+		return errors.Join(fmt.Errorf("take the run's lock: %w", err), o.lease.Release(ctx))
+	}
+	o.frozen = pid
+	return nil
+}
+
+// takeLease makes this process the owner in the store. dead says that the lock proves the last owner of this machine
+// to be dead.
+func (o *ownership) takeLease(ctx context.Context, dead bool) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("read the name of this machine: %w", err)
+	}
+	last, err := o.store.GetLease(ctx, o.run.ID)
+	if err != nil && !errors.Is(err, persistence.ErrNotFound) {
+		return err
+	}
+	o.lease, err = orchestrator.TakeLease(ctx, orchestrator.Claim{
+		Store: o.store, Run: o.run.ID, Owner: randomHex(8), PID: os.Getpid(), Host: host,
+		Force: dead && (last.Host == "" || last.Host == host), Heartbeat: o.app.Heartbeat, Now: o.app.Now,
+	})
+	return err
 }
 
 func (a *App) alreadyOwned(run persistence.Run, pid int) error {
@@ -75,11 +144,16 @@ func (a *App) alreadyOwned(run persistence.Run, pid int) error {
 	}
 }
 
-// quiesce proves that nothing of a dead owner is alive: its supervisor is gone, and no process carries the run's
-// mark.
+// quiesce proves that nothing of an earlier owner is alive: its supervisor is gone, and no process carries the run's
+// mark. The supervisor of a frozen owner does not go by itself: the mark finds it.
 func (o *ownership) quiesce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if o.frozen != 0 {
+		if _, err := process.Sweep(ctx, o.run.Mark); err != nil {
+			return fmt.Errorf("end the processes of the frozen owner: %w", err)
+		}
+	}
 	if err := process.WaitLock(ctx, filepath.Join(o.folder, supervisorLock)); err != nil {
 		return fmt.Errorf("wait until the processes of the last owner are gone: %w", err)
 	}
@@ -89,13 +163,31 @@ func (o *ownership) quiesce(ctx context.Context) error {
 	return nil
 }
 
-// release gives up what the owner held, and the folders that were kept for further tasks.
+// release gives up what the owner held, and the folders that were kept for further tasks. Those belong to the next
+// owner when there is one already.
 func (o *ownership) release() error {
 	var errs []error
-	for _, p := range o.pools {
-		errs = append(errs, p.Drain())
+	if o.lease.Err() == nil {
+		for _, p := range o.pools {
+			errs = append(errs, p.Drain())
+		}
 	}
-	return errors.Join(append(errs, o.lock.Release())...)
+	errs = append(errs, o.lease.Release(context.Background()), o.lock.Release())
+	return errors.Join(errs...)
+}
+
+// replaced explains that another process owns the run now.
+func (o *ownership) replaced(ctx context.Context, err error) error {
+	now, lerr := o.store.GetLease(ctx, o.run.ID)
+	if lerr != nil {
+		return errors.Join(err, lerr)
+	}
+	return &ExitError{
+		Code: ExitFailures,
+		Err: errorf("run %s was taken over by process %d on %s, because this one did not answer; it has written nothing since and ends",
+			o.run.ID, now.PID, now.Host),
+		Hint: "see it: orc status " + string(o.run.ID),
+	}
 }
 
 // engine puts the engine of the run together.
@@ -106,7 +198,10 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	if err != nil {
 		return nil, err
 	}
-	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{Environ: o.app.Environ, Data: data})
+	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{
+		// The git commands of an owner that is passed over are ended with everything else that carries the mark.
+		Environ: append(slices.Clone(o.app.Environ), process.MarkVariable+"="+o.run.Mark), Data: data, Fence: o.lease.Check,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +216,6 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	area := filepath.Join(data, "ws", string(o.run.ID))
 	if err := os.MkdirAll(area, 0o700); err != nil {
 		return nil, fmt.Errorf("make the workspaces' folder: %w", err)
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("read the name of this machine: %w", err)
 	}
 	pool := workspace.NewPool(clone.New(repo), repo, filepath.Join(area, ".pool"))
 	trees := workspace.NewPool(worktree.New(repo), repo, filepath.Join(area, ".trees"))
@@ -149,7 +240,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		},
 		Providers: o.app.providers(),
 		Folder:    o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
-		Environ: o.app.Environ, Owner: randomHex(8), PID: os.Getpid(), Host: host, Takeover: true,
+		Environ: o.app.Environ, Lease: o.lease,
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
 	})
 }
@@ -192,6 +283,9 @@ func (o *ownership) work(ctx context.Context, e *orchestrator.Engine, say func(s
 	close(done)
 	<-watched
 	end.state = state
+	if errors.Is(err, persistence.ErrLeaseLost) {
+		err = o.replaced(context.WithoutCancel(ctx), err)
+	}
 	return end, err
 }
 

@@ -19,6 +19,7 @@ type picture struct {
 	alive       bool                                       // somebody owns the run
 	interrupted bool                                       // nobody does, though it should be going on
 	stoppedAt   time.Time                                  // when its owner was last known to live, if interrupted
+	frozen      int                                        // process number of an owner that does not answer; 0 = none
 	now         time.Time
 }
 
@@ -57,6 +58,13 @@ func (a *App) load(ctx context.Context, st persistence.Store, run persistence.Ru
 		p.stoppedAt = run.CreatedAt
 		if err == nil && lease.ExpiresAt.After(p.stoppedAt) {
 			p.stoppedAt = lease.ExpiresAt
+		}
+		held, err := a.ownerHolds(run)
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			p.frozen = lease.PID
 		}
 	}
 	return p, nil
@@ -102,6 +110,17 @@ func (p *picture) needsYou() []*scheduler.Task {
 		}
 	}
 	return waiting
+}
+
+// conflicts lists the attempts that wait with a merge conflict, in plan order.
+func (p *picture) conflicts() []persistence.Attempt {
+	var list []persistence.Attempt
+	for _, t := range p.needsYou() {
+		if at := p.last(t.ID); at.Outcome == scheduler.OutcomeConflict {
+			list = append(list, at)
+		}
+	}
+	return list
 }
 
 // cause returns the failure that explains the run's: the first task that failed hard, else the first that failed
@@ -177,6 +196,8 @@ func (p *picture) exitStatus() int {
 	switch {
 	case p.interrupted, p.run.State == scheduler.RunPaused:
 		return ExitInterrupted
+	case len(p.conflicts()) > 0:
+		return ExitConflict
 	case p.run.State == scheduler.RunWaiting, len(p.needsYou()) > 0:
 		return ExitNeedsYou
 	case p.run.State == scheduler.RunFailed, p.run.State == scheduler.RunCanceled:

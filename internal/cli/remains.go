@@ -28,10 +28,14 @@ type remains struct {
 	area   string                // the run's workspaces
 	keep   string                // why it has to stay; empty = it may go
 	why    string                // why it may go
+	counts persistence.RunCounts // what is recorded of it
 }
 
 func (r *remains) item(why string) cleanedItem {
-	return cleanedItem{Run: string(r.run.ID), Name: r.run.Name, Repository: r.run.Repository, Why: why}
+	return cleanedItem{
+		Run: string(r.run.ID), Name: r.run.Name, Repository: r.run.Repository, Why: why,
+		Tasks: r.counts.Tasks, Attempts: r.counts.Attempts, Turns: r.counts.Turns,
+	}
 }
 
 // examineRemains finds out whether a run may go. Only proof lets it go: that its work is in a branch of the user's, or
@@ -45,16 +49,23 @@ func (a *App) examineRemains(ctx context.Context, st persistence.Store, run pers
 	if r.area, err = a.workspaceDir(run.ID); err != nil {
 		return nil, err
 	}
+	if r.counts, err = st.CountRun(ctx, run.ID); err != nil {
+		return nil, err
+	}
 	alive, err := a.ownerAlive(ctx, st, run)
 	if err != nil {
 		return nil, err
 	}
+	over := a.Now().Sub(run.FinishedAt)
 	switch {
 	case alive:
 		r.keep = "it is running"
 		return r, nil
 	case !run.State.Terminal():
 		r.keep = "it is not over (orc resume " + string(run.ID) + ", or orc cancel " + string(run.ID) + ")"
+		return r, nil
+	case over < time.Duration(o.olderThan):
+		r.keep = fmt.Sprintf("it has been over for less than %s (--older-than)", days(time.Duration(o.olderThan)))
 		return r, nil
 	}
 	r.repo, err = a.openRepository(ctx, run.Repository)
@@ -210,7 +221,7 @@ func (r *remains) remove(ctx context.Context, st persistence.Store) (kept string
 	if err := os.MkdirAll(r.folder, 0o700); err != nil {
 		return "", fmt.Errorf("make the run's folder: %w", err)
 	}
-	for _, name := range []string{ownerLock, mergeLock} {
+	for _, name := range []string{claimLock, ownerLock, mergeLock} {
 		lock, err := process.Hold(filepath.Join(r.folder, name))
 		if errors.Is(err, process.ErrHeld) {
 			return "another command works on it", nil
@@ -269,8 +280,19 @@ func (r *remains) removeFromRepository(ctx context.Context, st persistence.Store
 	if err := r.repo.RemoveAll(r.area); err != nil {
 		return err
 	}
+	saves, err := r.repo.Saves(ctx, string(r.run.ID))
+	if err != nil {
+		return err
+	}
 	kept, err := r.repo.DeleteRun(ctx, string(r.run.ID), r.run.Branch, workspace.DeleteOptions{})
 	if err != nil {
+		return err
+	}
+	gone := []string{view.Plural(len(names), "workspace"), view.Plural(len(saves), "ref") + " of saved work"}
+	if !kept {
+		gone = append(gone, "branch "+r.run.Branch)
+	}
+	if err := r.app.tell("removed %s  %s, its logs and its record", r.run.ID, strings.Join(gone, ", ")); err != nil {
 		return err
 	}
 	if kept {

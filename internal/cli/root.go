@@ -49,8 +49,8 @@ func newRoot(a *App) *cobra.Command {
 		{groupStart, []*cobra.Command{newInit(a), newDoctor(a), newPlan(a), newRun(a)}},
 		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
 		{groupSteer, []*cobra.Command{newRetry(a), newCancel(a), newResume(a)}},
-		{groupFinish, []*cobra.Command{newMerge(a), newClean(a)}},
-		{groupSetup, []*cobra.Command{newConfig(a), newAgents(a), newTrust(a), newCompletion(a), newVersion(a)}},
+		{groupFinish, []*cobra.Command{newMerge(a), newRestore(a), newClean(a)}},
+		{groupSetup, []*cobra.Command{newConfig(a), newAgents(a), newTrust(a), newDB(a), newCompletion(a), newVersion(a)}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

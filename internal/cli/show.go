@@ -11,15 +11,25 @@ import (
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
+	"orchestrator/internal/workspace"
 )
 
 // showDocument is `orc show --json`.
 type showDocument struct {
-	Schema       int               `json:"schema"`
-	Run          runDocument       `json:"run"`
-	Task         wholeTask         `json:"task"`
-	Attempts     []attemptDocument `json:"attempts"`
-	Conversation []turnDocument    `json:"conversation"`
+	Schema       int                `json:"schema"`
+	Run          runDocument        `json:"run"`
+	Task         wholeTask          `json:"task"`
+	Attempts     []attemptDocument  `json:"attempts"`
+	Conflict     []conflictDocument `json:"conflict"` // of the last attempt, if it waits with one
+	Saves        []saveDocument     `json:"saves"`    // everything that is saved of the task
+	Conversation []turnDocument     `json:"conversation"`
+}
+
+// saveDocument is a ref that keeps work of a task.
+type saveDocument struct {
+	Attempt int    `json:"attempt"`
+	Ref     string `json:"ref"`
+	Commit  string `json:"commit"`
 }
 
 // wholeTask is a task with what it was asked to do.
@@ -97,10 +107,14 @@ With -v the prompt and the conversation are shown whole.`,
 				return err
 			}
 			doc := newShowDocument(p, task, turns)
+			conflict, err := a.addFromRepository(cmd.Context(), p, task, &doc)
+			if err != nil {
+				return err
+			}
 			if wanted {
 				return out.write(a, doc)
 			}
-			return a.writeShow(p, task, doc)
+			return a.writeShow(p, task, doc, conflict)
 		})
 	}
 	return cmd
@@ -116,6 +130,8 @@ func newShowDocument(p *picture, t *scheduler.Task, turns []persistence.Conversa
 			Verify: append([]string{}, t.Verify...), Writes: append([]string{}, t.WritesFiles...),
 		},
 		Attempts:     []attemptDocument{},
+		Conflict:     []conflictDocument{},
+		Saves:        []saveDocument{},
 		Conversation: []turnDocument{},
 	}
 	for _, at := range p.attempts[t.ID] {
@@ -145,7 +161,7 @@ const (
 )
 
 // writeShow shows a task to a person.
-func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument) error {
+func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile) error {
 	pt := a.paint(a.Stdout)
 	var b strings.Builder
 	m := p.mark(t)
@@ -170,6 +186,10 @@ func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument) error {
 	for _, at := range doc.Attempts {
 		a.writeAttempt(&b, at, pt)
 	}
+	if err := a.writeHeld(&b, p, t, conflict, pt); err != nil {
+		return err
+	}
+	a.writeSaves(&b, p, t, doc.Saves, pt)
 	a.writeConversation(&b, doc.Conversation, pt)
 	if len(doc.Attempts) > 0 && !a.globals.quiet {
 		fmt.Fprintf(&b, "\n  %-36s what it printed\n", fmt.Sprintf("orc logs %s %s", p.run.ID, t.ID))

@@ -29,7 +29,7 @@ func newStatus(a *App) *cobra.Command {
 		Long: `Shows a run: the latest one of this repository, or RUN (any unique prefix of its id, @last).
 
 With --exit-status the exit code tells: 0 done, or going on well; 1 finished with failures; 3 needs you;
-130 paused or interrupted, resumable.`,
+5 waits with a merge conflict; 130 paused or interrupted, resumable.`,
 		Example: `  orc status
   orc status 7f3c --json=id,state
   orc status --jq '.tasks[] | select(.state == "failed") | .id'`,
@@ -146,6 +146,9 @@ func (a *App) headline(p *picture, pt paint) string {
 	about := fmt.Sprintf("run %s · branch %s from %s", r.ID, r.Branch, baseName(r))
 	sign := pt.sgr(m.color, m.sign(a.ascii()))
 	switch {
+	case p.frozen != 0:
+		return fmt.Sprintf("%s Run %s (%s): its process %d does not answer. Nothing is lost.   %s", sign, r.ID, name,
+			p.frozen, pt.bold("orc resume"))
 	case p.interrupted:
 		return fmt.Sprintf("%s Run %s (%s) stopped unexpectedly %s. Nothing is lost.   %s", sign, r.ID, name,
 			ago(p.now, p.stoppedAt), pt.bold("orc resume"))
@@ -259,6 +262,11 @@ func nextCommands(p *picture) []string {
 	case r.State == scheduler.RunWaiting || len(p.needsYou()) > 0:
 		for _, t := range p.needsYou() {
 			add(fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for")
+		}
+		for _, at := range p.conflicts() {
+			for _, d := range decisions(r, at) {
+				add(d[0], d[1])
+			}
 		}
 	case r.State == scheduler.RunFailed || r.State == scheduler.RunCompleted || r.State == scheduler.RunCanceled:
 		if cause := p.cause(); cause != nil {

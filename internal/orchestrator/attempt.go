@@ -26,6 +26,7 @@ type attempt struct {
 	task  *scheduler.Task
 	brief brief
 	turns []persistence.TaskTurn // to be stored with the next step
+	said  string                 // what the task is told
 }
 
 // launch starts the goroutine of an attempt. Called by the loop only.
@@ -35,6 +36,7 @@ func (e *Engine) launch(s start) {
 	t.cancel = cancel
 	task := *t.task
 	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
+	at.brief.last = s.last
 	e.attempts.Go(func() {
 		defer cancel(nil)
 		end := at.run(s.from, s.exit)
@@ -50,8 +52,8 @@ func turnID(a *persistence.Attempt) string { return string(a.Task) + "." + strco
 func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	a := &at.a
 	if from == scheduler.PhasePreparing {
-		if err := at.prepare(); err != nil {
-			return at.end(err, "make the workspace")
+		if end := at.open(); end != nil {
+			return *end
 		}
 		from = scheduler.PhaseWorking
 	}
@@ -81,7 +83,7 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		result = r
 	}
 	if from == scheduler.PhaseVerifying {
-		failure, err := at.verify()
+		failure, err := at.gates()
 		if err != nil {
 			return at.end(err, "run the gates")
 		}
@@ -102,6 +104,25 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	}
 	a.Outcome = scheduler.OutcomeSucceeded
 	return ended{result: result}
+}
+
+// open makes the workspace ready and the beginning of the work durable; not nil = the attempt ended with it.
+func (at *attempt) open() *ended {
+	bad := func(end ended) *ended { return &end }
+	if err := at.prepare(); err != nil {
+		return bad(at.end(err, "make the workspace"))
+	}
+	failure, err := at.setUp()
+	if err != nil {
+		return bad(at.end(err, "set the workspace up"))
+	}
+	if failure != "" {
+		return bad(at.failed(failure, false))
+	}
+	if err := at.begin(); err != nil {
+		return bad(at.end(err, ""))
+	}
+	return nil
 }
 
 // next is the phase after one, for this task.
@@ -139,19 +160,27 @@ func (at *attempt) prepare() error {
 		if err != nil {
 			return err
 		}
+		if err := at.rescue(); err != nil {
+			return err
+		}
 		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
 			return err
 		}
 	}
-	said := at.task.Command
+	at.said = at.task.Command
 	if at.task.Prompt != "" {
 		prompt, err := at.compose()
 		if err != nil {
 			return err
 		}
-		said = prompt
+		at.said = prompt
 	}
-	at.turns = append(at.turns, e.turn(a.Task, a.Number, "user", said))
+	return nil
+}
+
+// begin makes durable that the work begins.
+func (at *attempt) begin() error {
+	at.turns = append(at.turns, at.e.turn(at.a.Task, at.a.Number, "user", at.said))
 	return at.phase(scheduler.PhaseWorking)
 }
 
@@ -230,6 +259,8 @@ func (at *attempt) end(err error, doing string) ended {
 		}
 		a.Output = tail
 		return at.failed(fmt.Sprintf("timed out after %s", at.task.Timeout), false)
+	case errors.Is(err, workspace.ErrProvide): // only a person can help, by another plan or the missing file
+		return at.failed(err.Error(), true)
 	case errors.Is(err, errCanceled):
 		a.Outcome, a.Error = scheduler.OutcomeCanceled, "canceled"
 		return at.keep("canceled", ended{})
@@ -265,6 +296,9 @@ func (at *attempt) keep(what string, end ended) ended {
 	}
 	outcome, reason := a.Outcome, a.Error
 	kept, err := at.e.save(at.e.ctx, a, what)
+	if errors.Is(err, workspace.ErrNoWorkspace) {
+		kept.notices, err = at.e.gone(a), nil
+	}
 	if err != nil {
 		a.Outcome, a.Error = "", ""
 		return ended{trouble: fmt.Errorf("save its work (%s: %s): %w", outcome, reason, err)}
@@ -307,6 +341,32 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 		}))
 	}
 	return k, nil
+}
+
+// gone says that there is nothing left to save: waiting for a folder that somebody removed would stop the run for good.
+func (e *Engine) gone(a *persistence.Attempt) []event.Event {
+	return []event.Event{e.event(event.Notice, a.Task, a.Number, event.Detail{
+		Message: "its workspace " + a.Workspace + " was removed by somebody else: nothing of this attempt could be saved",
+	})}
+}
+
+// rescue saves what came into the task's folder after its last attempt was saved: the folder is about to be made anew.
+func (at *attempt) rescue() error {
+	last := at.brief.last
+	if last == nil || last.Workspace == "" || last.Base == "" {
+		return nil
+	}
+	s := at.e.spec(last)
+	saved, ok, err := at.e.o.Repository.SealLate(at.ctx, workspace.SealSpec{
+		Run: s.Run, Task: s.Task, Number: last.Number, Dir: s.Dir, Index: s.Index, Base: last.Base,
+		Message: at.e.message(last, "changed later"),
+	})
+	if err != nil || !ok {
+		return err
+	}
+	return at.e.report(progress{attempt: at.a, events: []event.Event{at.e.event(event.Notice, at.a.Task, last.Number, event.Detail{
+		Message: "what was changed in its workspace since is saved as " + saved.Ref, Ref: saved.Ref, Commit: saved.Commit,
+	})}})
 }
 
 // message is the commit message of saved or merged work; recovery finds merges by its trailers.

@@ -147,15 +147,20 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	} else {
 		a.Workspace = filepath.Join(e.o.Area, string(s.Task))
 	}
+	if m := t.found; m != nil && m.Number == s.Number {
+		// A power cut took the record of this attempt; git has its work.
+		a.Phase, a.Base, a.Saved, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, ""
+	}
 	d.Phase = string(a.Phase)
 	e.openLog(a.Log)
 	t.note = ""
+	last := t.attempt
 	t.attempt = &a
 	e.settled = ""
 	e.live++
 	b.record(a)
 	b.t.Events = append(b.t.Events, e.event(event.TaskStarted, s.Task, s.Number, d))
-	b.starts = append(b.starts, start{attempt: a, from: a.Phase})
+	b.starts = append(b.starts, start{attempt: a, from: a.Phase, last: last})
 }
 
 // openLog makes the log of an attempt while its start is being recorded: on a disk, a new file costs as much as the

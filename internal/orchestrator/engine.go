@@ -10,7 +10,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -39,6 +38,10 @@ type Repository interface {
 	PlanMerge(ctx context.Context, run, tip, message string) (workspace.Merge, error)
 	Advance(ctx context.Context, run string, m workspace.Merge) error
 	Merged(ctx context.Context, run, task string, number int) (string, bool, error)
+	Merges(ctx context.Context, run string) ([]workspace.MergedWork, error)
+	Saves(ctx context.Context, run string) ([]workspace.SavedRef, error)
+	Provide(ctx context.Context, s workspace.Spec, copies, links []string) error
+	SealLate(ctx context.Context, s workspace.SealSpec) (workspace.Saved, bool, error)
 	Mirror(ctx context.Context, run, branch string) error
 	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)
 	Sweep(ctx context.Context, run string) error
@@ -64,6 +67,7 @@ type Options struct {
 	Area       string // workspaces lie below it, one folder per task
 	Journal    string // where the supervisor writes exits
 	Environ    []string
+	Lease      *Lease // of this process; nil = Run takes one by the following fields, and releases it
 	Owner      string // random name of this owner process
 	PID        int
 	Host       string
@@ -72,8 +76,8 @@ type Options struct {
 	Concurrency int           // 0 = the run's own
 	Grace       time.Duration // between asking a command to end and killing it; 0 = 10 s
 	OutputLimit int64         // bytes of output per attempt; 0 = none
-	Heartbeat   time.Duration // 0 = 3 s
-	LeaseTime   time.Duration // 0 = 15 s
+	Heartbeat   time.Duration // of the lease that Run takes; 0 = DefaultHeartbeat
+	LeaseTime   time.Duration // of the same; 0 = LeaseTime(Heartbeat)
 	Poll        time.Duration // how often requests are looked for; 0 = 100 ms
 
 	Now func() time.Time // nil = time.Now
@@ -97,6 +101,7 @@ type Engine struct {
 
 	// Owned by the loop.
 	run        persistence.Run
+	lease      *Lease
 	generation int64
 	state      *scheduler.State
 	tasks      map[scheduler.TaskID]*tracked
@@ -121,23 +126,18 @@ type tracked struct {
 	attempt *persistence.Attempt // the latest; nil = never started
 	failure *persistence.Attempt // the latest that failed; told to the next one
 	cancel  context.CancelCauseFunc
-	lost    int    // times that its supervisor went away
-	note    string // for the next attempt
+	lost    int                   // times that its supervisor went away
+	note    string                // for the next attempt
+	found   *workspace.MergedWork // merged work of an attempt that the store does not know
 }
 
 // New checks the options.
 func New(o Options) (*Engine, error) {
-	if o.Store == nil || o.Repository == nil || o.Supervise == nil || o.Workspaces == nil || o.Folder == "" || o.Area == "" || o.Owner == "" {
+	if o.Store == nil || o.Repository == nil || o.Supervise == nil || o.Workspaces == nil || o.Folder == "" || o.Area == "" || (o.Owner == "" && o.Lease == nil) {
 		return nil, errors.New("orchestrator: incomplete options")
 	}
 	if o.Grace == 0 {
 		o.Grace = 10 * time.Second
-	}
-	if o.Heartbeat == 0 {
-		o.Heartbeat = 3 * time.Second
-	}
-	if o.LeaseTime == 0 {
-		o.LeaseTime = 15 * time.Second
 	}
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond
@@ -167,13 +167,17 @@ func (e *Engine) Stop(force bool) {
 // in. An error means that the run could not go on; what was acknowledged is in the store and the run is resumable.
 // It is persistence.ErrConflict when another owner lives and persistence.ErrLeaseLost when one has taken over.
 func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) {
-	now := e.o.Now()
-	e.generation, err = e.o.Store.AcquireLease(ctx, persistence.Lease{
-		Run: e.o.Run, Owner: e.o.Owner, PID: e.o.PID, Host: e.o.Host, ExpiresAt: now.Add(e.o.LeaseTime),
-	}, now, e.o.Takeover)
-	if err != nil {
-		return "", fmt.Errorf("own run %s: %w", e.o.Run, err)
+	if e.lease = e.o.Lease; e.lease == nil {
+		e.lease, err = TakeLease(ctx, Claim{
+			Store: e.o.Store, Run: e.o.Run, Owner: e.o.Owner, PID: e.o.PID, Host: e.o.Host, Force: e.o.Takeover,
+			Heartbeat: e.o.Heartbeat, Time: e.o.LeaseTime, Now: e.o.Now,
+		})
+		if err != nil {
+			return "", err
+		}
+		defer func() { err = errors.Join(err, e.lease.Release(ctx)) }()
 	}
+	e.generation = e.lease.Generation()
 	e.ctx, e.abort = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer e.abort(errFatal)
 	defer func() {
@@ -181,44 +185,13 @@ func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) 
 		e.abort(errFatal)
 		err = errors.Join(err, e.launchers.close(context.WithoutCancel(ctx)))
 		e.attempts.Wait()
-		if rel := e.o.Store.ReleaseLease(context.WithoutCancel(ctx), e.o.Run, e.generation); rel != nil && !errors.Is(rel, persistence.ErrLeaseLost) {
-			err = errors.Join(err, fmt.Errorf("give up the lease: %w", rel))
-		}
 	}()
-	beat, stopBeat := e.heartbeat()
-	defer stopBeat()
 	first, err := e.load(ctx)
 	if err != nil {
 		return "", err
 	}
-	e.launchers.start = e.o.Supervise
-	return e.loop(ctx, first, beat)
-}
-
-// heartbeat renews the lease until it is stopped; a lease that is lost, or that cannot be renewed, is reported once.
-func (e *Engine) heartbeat() (lost <-chan error, stop func()) {
-	c := make(chan error, 1)
-	ctx, cancel := context.WithCancel(e.ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(e.o.Heartbeat)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			now := e.o.Now()
-			err := e.o.Store.RenewLease(ctx, e.o.Run, e.generation, now, now.Add(e.o.LeaseTime))
-			if err != nil && ctx.Err() == nil {
-				c <- fmt.Errorf("renew the lease: %w", err)
-				return
-			}
-		}
-	}()
-	return c, func() { cancel(); <-done }
+	e.launchers.start, e.launchers.fence = e.o.Supervise, e.lease.Check
+	return e.loop(ctx, first)
 }
 
 // event makes an event of the run; the store adds sequence number and time.

@@ -55,6 +55,7 @@ type start struct {
 	attempt persistence.Attempt
 	from    scheduler.Phase
 	exit    *recordedExit
+	last    *persistence.Attempt // the attempt before; nil = none
 }
 
 func (b *batch) empty() bool {

@@ -12,6 +12,7 @@ import (
 // launchers holds the present supervisor, starts the first one when it is needed, and another when one was lost.
 type launchers struct {
 	start func(ctx context.Context) (Supervisor, error)
+	fence func(ctx context.Context) error // an error means that another process owns the run
 
 	mu      sync.Mutex
 	current Supervisor
@@ -20,6 +21,9 @@ type launchers struct {
 
 // Launch starts a child under the present supervisor.
 func (l *launchers) Launch(ctx context.Context, s process.Spec) (*process.Child, error) {
+	if err := l.fence(context.WithoutCancel(ctx)); err != nil {
+		return nil, err
+	}
 	sup, err := l.get(ctx)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
 )
 
 // recordedExit is the exit of a command whose owner was gone when it ended.
@@ -54,6 +56,9 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 		e.order = append(e.order, t.ID)
 	}
 	progress := e.restore(attempts, events)
+	if err := e.reconcile(ctx, attempts, progress); err != nil {
+		return nil, err
+	}
 	concurrency := e.o.Concurrency
 	if concurrency == 0 {
 		concurrency = e.run.Concurrency
@@ -156,6 +161,13 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 			return fmt.Errorf("task %s is running but has no attempt: the store contradicts itself", id)
 		}
 		action, why := adoption(a, exits)
+		if t.found != nil && t.found.Number == a.Number {
+			action, why = ActionGoOn, "its work is merged already"
+			a.Phase, a.Saved = scheduler.PhaseMerging, t.found.Tip
+			if a.Base == "" {
+				a.Base = t.found.Before
+			}
+		}
 		if action == ActionAgain {
 			if err := e.interrupted(ctx, b, t); err != nil {
 				return err
@@ -178,11 +190,59 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 	return nil
 }
 
+// reconcile asks git what the store does not know, because a power cut took its last transactions: work that is merged
+// already is not done again, and no attempt gets a number under which something is saved.
+func (e *Engine) reconcile(ctx context.Context, attempts []persistence.Attempt, progress map[scheduler.TaskID]scheduler.Progress) error {
+	type key struct {
+		task   scheduler.TaskID
+		number int
+	}
+	over := map[key]bool{} // attempts that ended, as far as the store knows
+	for i := range attempts {
+		if a := &attempts[i]; a.Outcome != "" {
+			over[key{a.Task, a.Number}] = true
+		}
+	}
+	saves, err := e.o.Repository.Saves(ctx, string(e.o.Run))
+	if err != nil {
+		return err
+	}
+	for _, s := range saves {
+		id := scheduler.TaskID(s.Task)
+		if p, ok := progress[id]; e.tasks[id] != nil && s.Number > p.Started {
+			e.log.Warn("the store does not know of saved work", "task", s.Task, "attempt", s.Number, "known", ok)
+			p.Started = s.Number
+			progress[id] = p
+		}
+	}
+	merges, err := e.o.Repository.Merges(ctx, string(e.o.Run))
+	if err != nil {
+		return err
+	}
+	for _, m := range merges {
+		id := scheduler.TaskID(m.Task)
+		t := e.tasks[id]
+		if t == nil || over[key{id, m.Number}] || t.task.Status == scheduler.TaskCompleted {
+			continue
+		}
+		t.found = &m
+		if t.attempt == nil || t.attempt.Number < m.Number { // the very attempt follows
+			p := progress[id]
+			p.Started = m.Number - 1
+			progress[id] = p
+		}
+	}
+	return nil
+}
+
 // interrupted saves what a cut-off attempt left in its workspace and puts the task back.
 func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 	a := t.attempt
 	if a.Phase == scheduler.PhaseWorking && a.Workspace != "" {
 		kept, err := e.save(ctx, a, "interrupted")
+		if errors.Is(err, workspace.ErrNoWorkspace) {
+			kept.notices, err = e.gone(a), nil
+		}
 		if err != nil {
 			return fmt.Errorf("save the interrupted work of %s: %w", a.Task, err)
 		}

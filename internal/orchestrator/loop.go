@@ -10,10 +10,11 @@ import (
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
 )
 
 // loop is the life of the engine after loading: one input batch, one transition, its effects, and again.
-func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (scheduler.RunState, error) {
+func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, error) {
 	b := first
 	poll := time.NewTicker(e.o.Poll)
 	defer poll.Stop()
@@ -38,8 +39,8 @@ func (e *Engine) loop(ctx context.Context, first *batch, beat <-chan error) (sch
 		case <-e.deadline:
 			e.deadline = nil
 			e.cancelRunning(errStopped)
-		case err := <-beat:
-			return "", e.fatal(err)
+		case <-e.lease.Lost():
+			return "", e.fatal(e.lease.Err())
 		case <-poll.C:
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {
@@ -111,6 +112,9 @@ func (e *Engine) settle(b *batch) {
 	reason := "stopped; resumable"
 	if e.trouble != nil {
 		reason = e.trouble.Error()
+		if hint := workspace.Hint(e.trouble); hint != "" {
+			reason += "\n" + hint
+		}
 	}
 	e.finish(b, scheduler.RunPaused, reason)
 }

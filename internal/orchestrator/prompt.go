@@ -16,6 +16,7 @@ type brief struct {
 	needs    []needed
 	previous *persistence.Attempt // the latest attempt that failed; nil = none
 	note     string
+	last     *persistence.Attempt // the one before, however it ended; nil = none
 }
 
 // needed is a settled dependency.

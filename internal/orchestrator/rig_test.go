@@ -44,6 +44,7 @@ type rig struct {
 	grace  time.Duration
 	limit  int64
 	levels process.Level
+	cut    *cut // nil = nothing is cut off
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -134,8 +135,13 @@ func (r *rig) engine() *orchestrator.Engine {
 	}
 	pool := workspace.NewPool(clone.New(r.repo), r.repo, filepath.Join(area, ".pool"))
 	journal := filepath.Join(folder, "exits.log")
+	var store persistence.Store = r.store
+	var repo orchestrator.Repository = r.repo
+	if r.cut != nil {
+		store, repo = &cutStore{r.store, r.cut}, &cutRepository{r.repo, r.cut}
+	}
 	e, err := orchestrator.New(orchestrator.Options{
-		Run: r.run.ID, Store: r.store, Repository: r.repo,
+		Run: r.run.ID, Store: store, Repository: repo,
 		Workspaces: func(scheduler.Isolation) (orchestrator.Workspaces, error) { return pool, nil },
 		Supervise: func(ctx context.Context) (orchestrator.Supervisor, error) {
 			s, err := process.Start(ctx, process.Options{Level: r.levels, Journal: journal, Lock: filepath.Join(folder, "supervisor.lock"), Mark: r.run.Mark})

@@ -58,6 +58,10 @@ func playChild(role, path string) error {
 		return s.Close()
 	case "write":
 		return writeForEver(ctx, path)
+	case "commit":
+		return commitOnDemand(ctx, path)
+	case "consume":
+		return consumeForEver(ctx, path)
 	case "nobody":
 		return asNobody(ctx, path)
 	case "limited":

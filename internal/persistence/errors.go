@@ -14,6 +14,7 @@ var (
 	ErrReadOnly  = errors.New("database not writable")
 	ErrBusy      = errors.New("database busy")
 	ErrClosed    = errors.New("store closed")
+	ErrQuery     = errors.New("search not understood")
 )
 
 // Error says what the store could not do, of what kind the trouble is, and what a person can do about it.

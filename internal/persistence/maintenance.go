@@ -4,30 +4,27 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 )
 
-// Check reads the whole database and says whether it is sound: ErrCorrupt with the first findings when not. It
-// takes about a second per 100 MB and blocks nobody.
+// Check implements Maintenance: SQLite's own check of every page, index and constraint, then that every row's parent is
+// there. It takes about a second per 100 MB and blocks nobody.
 func (s *SQLiteStore) Check(ctx context.Context) error {
 	const op = "check database"
 	var findings []error
-	err := s.read(ctx, op, func(ctx context.Context, q querier) error {
-		rows, err := q.QueryContext(ctx, "PRAGMA quick_check(10)")
-		findings, err = collect(rows, err, func(r scanner) (error, error) {
-			var line string
-			err := r.Scan(&line)
-			return errors.New(line), err
-		})
+	err := s.snapshot(ctx, op, func(ctx context.Context, q querier) (err error) {
+		if findings, err = quickCheck(ctx, q); err != nil || len(findings) > 0 {
+			return err
+		}
+		findings, err = orphans(ctx, q)
 		return err
 	})
-	if err != nil {
+	if err != nil || len(findings) == 0 {
 		return err
-	}
-	if len(findings) == 1 && findings[0].Error() == "ok" {
-		return nil
 	}
 	return &Error{
 		Op: op, Kind: ErrCorrupt, Err: errors.Join(findings...),
@@ -35,10 +32,40 @@ func (s *SQLiteStore) Check(ctx context.Context) error {
 	}
 }
 
-// Backup writes a copy of the database, as of one commit, to a file that does not exist yet (ErrConflict if it
-// does), readable for its owner only. Others go on reading and writing meanwhile.
+// mostFindings is how many faults a check tells.
+const mostFindings = 10
+
+func quickCheck(ctx context.Context, q querier) ([]error, error) {
+	rows, err := q.QueryContext(ctx, fmt.Sprintf("PRAGMA quick_check(%d)", mostFindings))
+	findings, err := collect(rows, err, func(r scanner) (error, error) {
+		var line string
+		err := r.Scan(&line)
+		return errors.New(line), err
+	})
+	if len(findings) == 1 && findings[0].Error() == "ok" {
+		return nil, err
+	}
+	return findings, err
+}
+
+// orphans lists rows that refer to a row that is not there.
+func orphans(ctx context.Context, q querier) ([]error, error) {
+	const text = "SELECT DISTINCT \"table\", parent FROM pragma_foreign_key_check LIMIT ?"
+	rows, err := q.QueryContext(ctx, text, mostFindings)
+	return collect(rows, err, func(r scanner) (error, error) {
+		var child, parent string
+		err := r.Scan(&child, &parent)
+		return fmt.Errorf("rows of %s belong to rows of %s that are not there", child, parent), err
+	})
+}
+
+// Backup implements Maintenance. The copy is readable for its owner only, has no unused space, and is on disk when this
+// returns. Others go on reading and writing meanwhile.
 func (s *SQLiteStore) Backup(ctx context.Context, file string) (err error) {
 	op := "back up to " + file
+	if s.isClosed() {
+		return &Error{Op: op, Kind: ErrClosed}
+	}
 	if ctx.Err() != nil {
 		return wrap(op, context.Cause(ctx), s.path)
 	}
@@ -60,8 +87,16 @@ func (s *SQLiteStore) Backup(ctx context.Context, file string) (err error) {
 	if err := s.copyInto(ctx, file); err != nil {
 		return wrap(op, because(ctx, err), file)
 	}
-	// SQLite does not sync what it vacuums into another file.
-	return wrap(op, f.Sync(), file)
+	// SQLite does not sync what it vacuums into another file, nor the folder that names it.
+	return wrap(op, errors.Join(f.Sync(), syncFolder(filepath.Dir(file))), file)
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // copyInto fills an empty file.

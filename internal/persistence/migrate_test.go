@@ -12,37 +12,43 @@ import (
 )
 
 func TestProcessesThatOpenANewFileTogetherAllSucceed(t *testing.T) {
-	const rounds, processes = 3, 6
-	for range rounds {
+	for range 3 {
 		path := filepath.Join(t.TempDir(), "orc", "orc.db")
-		var children []*exec.Cmd
-		var inputs []io.Closer
-		var outputs []*strings.Builder
-		for range processes {
-			c := child(t, "open", path)
-			in, err := c.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out := new(strings.Builder)
-			c.Stdout = out
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			children, inputs, outputs = append(children, c), append(inputs, in), append(outputs, out)
-		}
-		for _, in := range inputs {
-			if err := in.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i, c := range children {
-			if err := c.Wait(); err != nil {
-				t.Errorf("process %d: %v: %s", i, err, outputs[i])
-			}
-		}
+		openTogether(t, path)
 		if err := openStore(t, path).Check(t.Context()); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// openTogether lets six processes open a database at the same moment, all of which must succeed.
+func openTogether(t *testing.T, path string) {
+	t.Helper()
+	const processes = 6
+	var children []*exec.Cmd
+	var inputs []io.Closer
+	var outputs []*strings.Builder
+	for range processes {
+		c := child(t, "open", path)
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := new(strings.Builder)
+		c.Stdout = out
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		children, inputs, outputs = append(children, c), append(inputs, in), append(outputs, out)
+	}
+	for _, in := range inputs {
+		if err := in.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, c := range children {
+		if err := c.Wait(); err != nil {
+			t.Errorf("process %d: %v: %s", i, err, outputs[i])
 		}
 	}
 }

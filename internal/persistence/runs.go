@@ -24,7 +24,6 @@ var (
 	// Children first, each in one pass: left to the cascade, every task would look for the edges that point at it.
 	deleteOfRun = []command{
 		declare(`DELETE FROM task_dependencies WHERE run = ?`),
-		declare(`DELETE FROM conversation_history WHERE run = ?`),
 		declare(`DELETE FROM sessions WHERE run = ?`),
 		declare(`DELETE FROM attempts WHERE run = ?`),
 		declare(`DELETE FROM events WHERE run = ?`),
@@ -115,28 +114,53 @@ func (s *SQLiteStore) ListRuns(ctx context.Context, f RunFilter) (list []Run, er
 		if f.Limit > 0 {
 			limit = int64(f.Limit)
 		}
-		const where = " FROM runs WHERE ?1 = '' OR repository = ?1 ORDER BY created_at DESC, key DESC LIMIT ?2"
-		rows, err := q.QueryContext(ctx, "SELECT "+runColumns+where, f.Repository, limit)
+		// Two texts, so that each is answered in the order of an index.
+		const order = " ORDER BY created_at DESC, key DESC LIMIT ?"
+		text, args := "SELECT "+runColumns+" FROM runs"+order, []any{limit}
+		if f.Repository != "" {
+			text, args = "SELECT "+runColumns+" FROM runs WHERE repository = ?"+order, []any{f.Repository, limit}
+		}
+		rows, err := q.QueryContext(ctx, text, args...)
 		list, err = collect(rows, err, scanRun)
 		return err
 	})
 	return list, err
 }
 
-// DeleteRun implements Runs.
-func (s *SQLiteStore) DeleteRun(ctx context.Context, id scheduler.RunID) error {
-	return s.apply(ctx, "delete run "+string(id), func(tx *transaction) error {
-		for _, c := range deleteOfRun {
-			if _, err := tx.exec(c, string(id)); err != nil {
-				return err
-			}
-		}
-		n, err := tx.exec(deleteRun, string(id))
-		if err == nil && n == 0 {
-			err = unknownRun(id)
+// CountRun implements Runs.
+func (s *SQLiteStore) CountRun(ctx context.Context, id scheduler.RunID) (n RunCounts, err error) {
+	err = s.read(ctx, "count run "+string(id), func(ctx context.Context, q querier) error {
+		const text = `SELECT (SELECT count(*) FROM tasks WHERE run = r.id), (SELECT count(*) FROM attempts WHERE run = r.id),
+			(SELECT count(*) FROM conversation_history WHERE run = r.id), (SELECT count(*) FROM events WHERE run = r.id)
+			FROM runs r WHERE r.id = ?`
+		err := q.QueryRowContext(ctx, text, string(id)).Scan(&n.Tasks, &n.Attempts, &n.Turns, &n.Events)
+		if errors.Is(err, sql.ErrNoRows) {
+			return unknownRun(id)
 		}
 		return err
 	})
+	return n, err
+}
+
+// DeleteRun implements Runs. A run with a conversation of one portion goes in one transaction.
+func (s *SQLiteStore) DeleteRun(ctx context.Context, id scheduler.RunID) error {
+	turns := func(tx *transaction) (int64, error) { return tx.exec(deleteTurns, string(id), int64(turnPortion)) }
+	rest := func(tx *transaction) error { return tx.deleteRun(id) }
+	return s.deleteWithTurns(ctx, "delete run "+string(id), turns, rest)
+}
+
+// deleteRun removes a run that has no turns any more.
+func (tx *transaction) deleteRun(id scheduler.RunID) error {
+	for _, c := range deleteOfRun {
+		if _, err := tx.exec(c, string(id)); err != nil {
+			return err
+		}
+	}
+	n, err := tx.exec(deleteRun, string(id))
+	if err == nil && n == 0 {
+		err = unknownRun(id)
+	}
+	return err
 }
 
 // Durations implements Runs. Tasks without an agent count under the agent "".

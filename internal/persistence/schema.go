@@ -11,7 +11,7 @@ import (
 const applicationID = 0x6f726331
 
 // migrations bring the schema from version i to i+1. A published one is never edited.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
 
 // schema1 is the first schema. Times are integer microseconds since 1970 in UTC, NULL for none; lists and options
 // are JSON. Long texts come last in their row, so that a scan for the rest does not read them. An integer key
@@ -153,6 +153,32 @@ CREATE TABLE requests (
 ) STRICT;
 CREATE INDEX requests_pending ON requests (run, id) WHERE consumed_at IS NULL;
 CREATE INDEX requests_by_run ON requests (run);
+`
+
+// schema2 makes turns searchable and gives runs an order by age that needs no sorting. See search.go for how the index
+// follows the turns. It keeps no copy of them (content) and no lengths (columnsize), which only a ranking would need.
+// Whatever deletes turns, a cascade and an older orc at work in another process included, the trigger takes them out
+// of the index. The order of keys is that of age only while none is used twice, so the mark never stays above the
+// last turn that is left: the next one gets the key after that.
+const schema2 = `
+CREATE INDEX runs_by_age ON runs (created_at, key);
+
+CREATE VIRTUAL TABLE conversation_search USING fts5 (
+  content, content = 'conversation_history', content_rowid = 'key', columnsize = 0
+);
+
+CREATE TABLE searchable (
+  one       INTEGER PRIMARY KEY CHECK (one = 1),
+  last_turn INTEGER NOT NULL
+) STRICT;
+INSERT INTO searchable VALUES (1, 0);
+
+CREATE TRIGGER conversation_history_deleted AFTER DELETE ON conversation_history BEGIN
+  INSERT INTO conversation_search (conversation_search, rowid, content)
+    SELECT 'delete', old.key, old.content FROM searchable WHERE one = 1 AND last_turn >= old.key;
+  UPDATE searchable SET last_turn = (SELECT coalesce(max(key), 0) FROM conversation_history)
+    WHERE one = 1 AND last_turn > (SELECT coalesce(max(key), 0) FROM conversation_history);
+END;
 `
 
 // migrate brings the database to the version that steps end at, in one transaction. Processes that do this at the

@@ -17,7 +17,15 @@ var (
 			session_id = excluded.session_id, updated_at = excluded.updated_at`)
 	insertTurn = declare(`INSERT INTO conversation_history (run, task, attempt, timestamp, role, content)
 		VALUES (?, ?, ?, ?, ?, ?)`)
+	deleteTurns = declare(`DELETE FROM conversation_history WHERE key IN
+		(SELECT key FROM conversation_history WHERE run = ? LIMIT ?)`)
+	deleteTurnsOfTask = declare(`DELETE FROM conversation_history WHERE key IN
+		(SELECT key FROM conversation_history WHERE run = ? AND task = ? LIMIT ?)`)
 )
+
+// turnPortion is how many turns are removed in one transaction. Each has to be taken out of the search index; together
+// that is a tenth of a second's work, which others who write can wait for.
+const turnPortion = 500
 
 // SaveSession implements Conversations.
 func (s *SQLiteStore) SaveSession(ctx context.Context, session Session) error {
@@ -71,6 +79,7 @@ func (s *SQLiteStore) SaveMessage(ctx context.Context, run scheduler.RunID, task
 
 // addTurn appends a turn. Its key, one above the last, is its place in the order.
 func (tx *transaction) addTurn(run scheduler.RunID, task scheduler.TaskID, t *ConversationTurn, at time.Time) error {
+	tx.unsearched = true
 	_, err := tx.exec(insertTurn, string(run), string(task), int64(t.Attempt), micros(at), t.Role, t.Content)
 	if missingParent(err) {
 		return unknownTask(run, task)
@@ -82,24 +91,55 @@ func (tx *transaction) addTurn(run scheduler.RunID, task scheduler.TaskID, t *Co
 }
 
 // GetHistory implements Conversations.
-func (s *SQLiteStore) GetHistory(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) (list []ConversationTurn, err error) {
-	err = s.read(ctx, "get history of task "+string(task), func(ctx context.Context, q querier) error {
-		const text = `SELECT role, content, timestamp, attempt FROM conversation_history
-			WHERE run = ? AND task = ? ORDER BY key`
-		rows, err := q.QueryContext(ctx, text, string(run), string(task))
-		list, err = collect(rows, err, func(r scanner) (t ConversationTurn, err error) {
+func (s *SQLiteStore) GetHistory(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) ([]ConversationTurn, error) {
+	page, err := s.HistoryPage(ctx, run, task, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return page.Turns, nil
+}
+
+// HistoryPage implements Conversations. The index has the turns of a task in the order of their keys, so that a page
+// is found at once wherever it begins.
+func (s *SQLiteStore) HistoryPage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, after int64, limit int) (HistoryPage, error) {
+	page := HistoryPage{Last: after}
+	err := s.read(ctx, "get history of task "+string(task), func(ctx context.Context, q querier) error {
+		most := int64(-1)
+		if limit > 0 {
+			most = int64(limit)
+		}
+		const text = `SELECT key, role, content, timestamp, attempt FROM conversation_history
+			WHERE run = ? AND task = ? AND key > ? ORDER BY key LIMIT ?`
+		rows, err := q.QueryContext(ctx, text, string(run), string(task), after, most)
+		page.Turns, err = collect(rows, err, func(r scanner) (t ConversationTurn, err error) {
 			var at sql.NullInt64
-			err = r.Scan(&t.Role, &t.Content, &at, &t.Attempt)
+			err = r.Scan(&page.Last, &t.Role, &t.Content, &at, &t.Attempt)
 			t.Timestamp = timeOf(at)
 			return t, err
 		})
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return HistoryPage{}, err
 	}
-	if list == nil {
-		list = []ConversationTurn{}
+	if page.Turns == nil {
+		page.Turns = []ConversationTurn{}
 	}
-	return list, nil
+	return page, nil
+}
+
+// deleteWithTurns removes something with its turns, portion by portion, and with the last of them the rest.
+func (s *SQLiteStore) deleteWithTurns(ctx context.Context, op string, turns func(tx *transaction) (int64, error), rest func(tx *transaction) error) error {
+	for {
+		var n int64
+		err := s.apply(ctx, op, func(tx *transaction) (err error) {
+			if n, err = turns(tx); err != nil || n == turnPortion {
+				return err
+			}
+			return rest(tx)
+		})
+		if err != nil || n < turnPortion {
+			return err
+		}
+	}
 }

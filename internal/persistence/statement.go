@@ -31,6 +31,7 @@ type statement struct {
 // transaction is what a request writes through: the writer's connection between BEGIN IMMEDIATE and COMMIT.
 type transaction struct {
 	statements []statement
+	unsearched bool // turns were written that the search index may not have yet
 }
 
 // prepare prepares every command on conn.

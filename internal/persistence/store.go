@@ -22,6 +22,7 @@ type Store interface {
 	Runs
 	Leases
 	Requests
+	Maintenance
 
 	// Apply makes one transition of a run true, with its events, in one transaction. It returns the sequence
 	// number of the run's last event. ErrLeaseLost when t.Generation is not the lease's present generation,
@@ -31,7 +32,8 @@ type Store interface {
 	// Events returns a run's events with Seq > after, in order, at most limit (0 = all).
 	Events(ctx context.Context, run scheduler.RunID, after int64, limit int) ([]event.Event, error)
 	// DataVersion changes whenever another process, or another connection of this one, has committed. It is
-	// cheap (no table is read), so that a client or an owner may look at it every 50 to 100 ms.
+	// cheap (no table is read), so that a client or an owner may look at it every 50 to 100 ms. A commit that
+	// changed nothing a method returns may change it, too.
 	DataVersion(ctx context.Context) (int64, error)
 	// Close waits for what is under way, then releases the database. Idempotent.
 	Close() error
@@ -48,7 +50,8 @@ type Tasks interface {
 	UpdateTaskStatus(ctx context.Context, run scheduler.RunID, id scheduler.TaskID, status scheduler.TaskStatus, result *string, errText string) error
 	// ListTasks returns all tasks of a run with their dependencies, in plan order, in a constant number of queries.
 	ListTasks(ctx context.Context, run scheduler.RunID) ([]*scheduler.Task, error)
-	// DeleteTask removes a task with its dependencies, attempts, sessions and conversation. ErrNotFound.
+	// DeleteTask removes a task with its dependencies, attempts, sessions and conversation. ErrNotFound. A long
+	// conversation goes as with DeleteRun.
 	DeleteTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) error
 }
 
@@ -62,6 +65,12 @@ type Conversations interface {
 	SaveMessage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, turns ...ConversationTurn) error
 	// GetHistory returns a task's turns in the order written. None is an empty slice, not nil.
 	GetHistory(ctx context.Context, run scheduler.RunID, task scheduler.TaskID) ([]ConversationTurn, error)
+	// HistoryPage returns a part of a task's turns in the order written: those after the turn with the id after
+	// (0 = from the first), at most limit (0 = all). Its cost does not grow with what lies before or behind.
+	HistoryPage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, after int64, limit int) (HistoryPage, error)
+	// SearchTurns finds the turns that q describes, newest first. Every turn that was stored before the call can
+	// be found. ErrQuery when q.Words cannot be understood.
+	SearchTurns(ctx context.Context, q TurnQuery) ([]FoundTurn, error)
 }
 
 // Runs stores runs and their attempts.
@@ -72,7 +81,10 @@ type Runs interface {
 	GetRun(ctx context.Context, id scheduler.RunID) (Run, error)
 	// ListRuns returns runs, newest first.
 	ListRuns(ctx context.Context, f RunFilter) ([]Run, error)
-	// DeleteRun removes a run and everything that belongs to it. ErrNotFound.
+	// CountRun says how much is stored of a run. ErrNotFound.
+	CountRun(ctx context.Context, id scheduler.RunID) (RunCounts, error)
+	// DeleteRun removes a run and everything that belongs to it. ErrNotFound. A long conversation goes first, in
+	// portions, so that others can write meanwhile; a call that is cut off there is completed by the next one.
 	DeleteRun(ctx context.Context, id scheduler.RunID) error
 	// ListAttempts returns the attempts of one task, or of the whole run when task is empty, by task in plan
 	// order and number.
@@ -106,6 +118,15 @@ type Requests interface {
 	GetRequest(ctx context.Context, id int64) (Request, error)
 }
 
+// Maintenance is what a person does to the database as a whole.
+type Maintenance interface {
+	// Check reads the whole database and says whether it is sound: ErrCorrupt with the first findings when not.
+	Check(ctx context.Context) error
+	// Backup writes a copy of the database, as of one commit, to a file that does not exist yet (ErrConflict if
+	// it does).
+	Backup(ctx context.Context, file string) error
+}
+
 // Run is one execution of a plan in one repository.
 type Run struct {
 	ID          scheduler.RunID
@@ -129,10 +150,14 @@ type Run struct {
 
 // RunOptions are the settings of a run that are not part of its plan's graph. Stored as one JSON object.
 type RunOptions struct {
-	FailFast bool             `json:"fail_fast,omitempty"`
-	Canceled bool             `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
-	Agents   map[string]Agent `json:"agents,omitempty"`   // roles that the plan's tasks use, resolved at the start
-	Pass     []string         `json:"pass,omitempty"`     // names of environment variables that commands get beside the usual ones
+	FailFast bool `json:"fail_fast,omitempty"`
+	Canceled bool `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
+	// How workspaces are set up: those of the tasks named, and of all others.
+	Setups map[scheduler.TaskID]scheduler.Setup `json:"setups,omitempty"`
+	Setup  *scheduler.Setup                     `json:"setup,omitempty"`
+	Agents map[string]Agent                     `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
+	// Pass are names of environment variables that commands get beside the usual ones.
+	Pass []string `json:"pass,omitempty"`
 	// StrictWrites are the tasks whose attempts fail when they change files outside of what they write.
 	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
 }
@@ -157,6 +182,11 @@ type Agent struct {
 type RunFilter struct {
 	Repository string
 	Limit      int
+}
+
+// RunCounts says how much is stored of a run.
+type RunCounts struct {
+	Tasks, Attempts, Turns, Events int
 }
 
 // Attempt is one try at a task.
@@ -207,6 +237,34 @@ type ConversationTurn struct {
 	Timestamp time.Time
 	Attempt   int // 0 = not said
 }
+
+// HistoryPage is a part of a task's conversation.
+type HistoryPage struct {
+	Turns []ConversationTurn // in the order written; empty, not nil, when there are no more
+	Last  int64              // id of the last turn, after which the next page begins; without turns the one asked for
+}
+
+// TurnQuery describes turns to find. Zero values exclude nothing.
+type TurnQuery struct {
+	Words      string // all of which a turn has; "a phrase", begin*, OR and NOT have a meaning, nothing else has
+	Run        scheduler.RunID
+	Repository string // absolute path, as in Run.Repository
+	Limit      int
+}
+
+// FoundTurn is a turn that has the words looked for.
+type FoundTurn struct {
+	Run       scheduler.RunID
+	Task      scheduler.TaskID
+	Attempt   int // 0 = not said
+	Role      string
+	Timestamp time.Time
+	Snippet   string // the words and what is around them; … where the turn goes on
+	Matches   []Span // where in Snippet the words are
+}
+
+// Span is a part of a text, in bytes.
+type Span struct{ Begin, End int }
 
 // Durations are mean run times by task id and by agent role.
 type Durations struct {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"orchestrator/internal/scheduler"
@@ -28,17 +27,10 @@ var (
 			attempts = excluded.attempts, timeout_ns = excluded.timeout_ns, writes_files = excluded.writes_files,
 			verify = excluded.verify, error = excluded.error, result = excluded.result, command = excluded.command,
 			prompt = excluded.prompt`)
-	selectEdges = declare(`SELECT depends_on_id FROM task_dependencies WHERE run = ? AND task_id = ? ORDER BY position`)
-	deleteEdges = declare(`DELETE FROM task_dependencies WHERE run = ? AND task_id = ?`)
-	// insertEdge changes no row when the task depended upon does not exist.
-	insertEdge = declare(`INSERT INTO task_dependencies (run, task_id, position, depends_on_id)
-		SELECT run, ?, ?, id FROM tasks WHERE run = ? AND id = ?`)
 	updateTask = declare(`UPDATE tasks SET status = ?, result = ?, error = ? WHERE run = ? AND id = ?`)
 	moveTask   = declare(`UPDATE tasks SET status = ?, result = ?, error = ? WHERE run = ? AND id = ? AND status = ?`)
 	taskStatus = declare(`SELECT status FROM tasks WHERE run = ? AND id = ?`)
 	deleteTask = declare(`DELETE FROM tasks WHERE run = ? AND id = ?`)
-	// The other direction of the edges has no index of its own: it would cost each write, and this is rare.
-	deleteDependents = declare(`DELETE FROM task_dependencies WHERE run = ? AND depends_on_id = ?`)
 )
 
 // SaveTask implements Tasks. An empty status is stored as pending; a dependency named twice counts once.
@@ -55,42 +47,8 @@ func (s *SQLiteStore) SaveTask(ctx context.Context, run scheduler.RunID, t *sche
 		} else if err != nil {
 			return err
 		}
-		stored, err := tx.edges(run, t.ID)
-		if err != nil || slices.Equal(stored, wanted) {
-			return err
-		}
-		if len(stored) > 0 {
-			if _, err := tx.exec(deleteEdges, string(run), string(t.ID)); err != nil {
-				return err
-			}
-		}
-		return tx.addEdges(run, t.ID, wanted)
+		return tx.setEdges(run, t.ID, wanted)
 	})
-}
-
-func (tx *transaction) edges(run scheduler.RunID, id scheduler.TaskID) (list []scheduler.TaskID, err error) {
-	err = tx.rows(selectEdges, func(v []driver.Value) error {
-		list = append(list, scheduler.TaskID(v[0].(string)))
-		return nil
-	}, string(run), string(id))
-	return list, err
-}
-
-func (tx *transaction) addEdges(run scheduler.RunID, id scheduler.TaskID, needs []scheduler.TaskID) error {
-	for i, need := range needs {
-		n, err := tx.exec(insertEdge, string(id), int64(i), string(run), string(need))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return &Error{
-				Op: "add dependency", Kind: ErrNotFound,
-				Err:  fmt.Errorf("task %s depends on %s, which is not a task of run %s", id, need, run),
-				Hint: "save " + string(need) + " first, or correct the name",
-			}
-		}
-	}
-	return nil
 }
 
 // UpdateTaskStatus implements Tasks.
@@ -127,9 +85,13 @@ func (tx *transaction) move(run scheduler.RunID, c TaskChange) error {
 	}
 }
 
-// DeleteTask implements Tasks. Tasks that depended on it no longer do.
+// DeleteTask implements Tasks. Tasks that depended on it no longer do. A conversation of one portion goes in the same
+// transaction, a longer one before, as with DeleteRun.
 func (s *SQLiteStore) DeleteTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) error {
-	return s.apply(ctx, "delete task "+string(id), func(tx *transaction) error {
+	turns := func(tx *transaction) (int64, error) {
+		return tx.exec(deleteTurnsOfTask, string(run), string(id), int64(turnPortion))
+	}
+	return s.deleteWithTurns(ctx, "delete task "+string(id), turns, func(tx *transaction) error {
 		if _, err := tx.exec(deleteDependents, string(run), string(id)); err != nil {
 			return err
 		}
@@ -153,11 +115,7 @@ func (s *SQLiteStore) GetTask(ctx context.Context, run scheduler.RunID, id sched
 		if err != nil {
 			return err
 		}
-		const edges = "SELECT depends_on_id FROM task_dependencies WHERE run = ? AND task_id = ? ORDER BY position"
-		rows, err := q.QueryContext(ctx, edges, string(run), string(id))
-		t.DependsOn, err = collect(rows, err, func(r scanner) (need scheduler.TaskID, err error) {
-			return need, r.Scan((*string)(&need))
-		})
+		t.DependsOn, err = dependencies(ctx, q, run, id)
 		return err
 	})
 	if err != nil {
@@ -174,38 +132,12 @@ func (s *SQLiteStore) ListTasks(ctx context.Context, run scheduler.RunID) (list 
 		if list, err = collect(rows, err, scanTask); err != nil {
 			return err
 		}
-		byID := make(map[scheduler.TaskID]*scheduler.Task, len(list))
-		for _, t := range list {
-			byID[t.ID] = t
-		}
-		const edges = "SELECT task_id, depends_on_id FROM task_dependencies WHERE run = ? ORDER BY task_id, position"
-		if rows, err = q.QueryContext(ctx, edges, string(run)); err != nil {
-			return err
-		}
-		return addAll(rows, byID)
+		return addDependencies(ctx, q, run, list)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return list, nil
-}
-
-// addAll gives each task its dependencies. Both names of an edge are those of tasks in byID, whose strings are
-// shared instead of kept again.
-func addAll(rows *sql.Rows, byID map[scheduler.TaskID]*scheduler.Task) error {
-	defer rows.Close() // its error is also that of Err
-	var id, need sql.RawBytes
-	var t *scheduler.Task
-	for rows.Next() {
-		if err := rows.Scan(&id, &need); err != nil {
-			return err
-		}
-		if t == nil || string(t.ID) != string(id) {
-			t = byID[scheduler.TaskID(id)]
-		}
-		t.DependsOn = append(t.DependsOn, byID[scheduler.TaskID(need)].ID)
-	}
-	return rows.Err()
 }
 
 func scanTask(r scanner) (*scheduler.Task, error) {
@@ -277,26 +209,6 @@ func optional(text *string) any {
 		return nil
 	}
 	return *text
-}
-
-func withoutDuplicates(ids []scheduler.TaskID) []scheduler.TaskID {
-	list := make([]scheduler.TaskID, 0, len(ids))
-	if len(ids) <= 8 { // the usual case, for which a map costs more than it saves
-		for _, id := range ids {
-			if !slices.Contains(list, id) {
-				list = append(list, id)
-			}
-		}
-		return list
-	}
-	seen := make(map[scheduler.TaskID]bool, len(ids))
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			list = append(list, id)
-		}
-	}
-	return list
 }
 
 func unknownRun(run scheduler.RunID) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -51,6 +52,9 @@ type writer struct {
 	closing chan struct{} // closed: take what is queued, then end
 	ended   chan struct{}
 	commits atomic.Int64 // transactions that changed something, for DataVersion of a store in memory
+	search  *time.Timer  // when to add turns to the search index
+	waiting bool         // the timer is set
+	served  bool         // requests came since the index was last added to
 }
 
 // newWriter opens the connection. It cannot serve before prepare, which needs the schema.
@@ -61,7 +65,9 @@ func newWriter(ctx context.Context, db *sql.DB, memory bool) (*writer, error) {
 		queue:   make(chan *request, 4*batchLimit),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
+		search:  time.NewTimer(searchPause),
 	}
+	w.search.Stop()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -72,8 +78,11 @@ func newWriter(ctx context.Context, db *sql.DB, memory bool) (*writer, error) {
 
 // prepare prepares all commands; the tables must exist.
 func (w *writer) prepare() error {
-	return w.conn.Raw(func(c any) (err error) {
-		w.tx, err = prepare(c.(driver.Conn))
+	return w.conn.Raw(func(c any) error {
+		tx, err := prepare(c.(driver.Conn))
+		if err == nil {
+			w.tx = tx
+		}
 		return err
 	})
 }
@@ -132,33 +141,51 @@ func (w *writer) submit(ctx context.Context, r *request) error {
 func (w *writer) run() {
 	defer close(w.ended)
 	batch := make([]*request, 0, batchLimit)
-	for {
-		var first *request
-		select {
-		case first = <-w.queue:
-		case <-w.closing:
-			select {
-			case first = <-w.queue:
-			default:
-				return
-			}
-		}
+	for first := w.next(); first != nil; first = w.next() {
 		// Without this the writer and one caller hand a single request back and forth while others wait to
 		// queue theirs: batches stay at one.
 		runtime.Gosched()
-		batch = append(batch[:0], first)
-		for first != nil && len(batch) < batchLimit {
-			select {
-			case next := <-w.queue:
-				batch = append(batch, next)
-				continue
-			default:
-			}
-			break
-		}
+		batch = w.gather(append(batch[:0], first))
 		w.serve(batch)
 		clear(batch)
+		w.served = true
+		if w.tx.unsearched && !w.waiting {
+			w.search.Reset(searchPause)
+			w.waiting = true
+		}
 	}
+}
+
+// next waits for a request; nil means that the writer is to end. Meanwhile it makes turns searchable.
+func (w *writer) next() *request {
+	for {
+		select {
+		case r := <-w.queue:
+			return r
+		case <-w.closing:
+			select {
+			case r := <-w.queue:
+				return r
+			default:
+				return nil
+			}
+		case <-w.search.C:
+			w.makeSearchable()
+		}
+	}
+}
+
+// gather adds to a batch what is queued already.
+func (w *writer) gather(batch []*request) []*request {
+	for len(batch) < batchLimit {
+		select {
+		case r := <-w.queue:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // serve does the requests in order, the writes between two bare uses in one transaction.
@@ -309,5 +336,10 @@ func (w *writer) replace() error {
 		return fmt.Errorf("reconnect: %w", err)
 	}
 	w.conn = conn
-	return w.prepare()
+	unsearched := w.tx.unsearched
+	if err := w.prepare(); err != nil {
+		return errors.Join(err, conn.Close()) // the next request tries again
+	}
+	w.tx.unsearched = unsearched
+	return nil
 }

@@ -82,7 +82,7 @@ var aliases = map[string]string{
 	"allow_failure": "on_failure", "role": "agent", "agent_role": "agent", "assignee": "agent",
 	"instructions": "prompt", "message": "prompt", "text": "prompt", "ask": "prompt", "promptfile": "prompt_file", "file": "prompt_file",
 	"title": "name", "label": "name", "steps": "tasks", "jobs": "tasks", "stages": "tasks", "parallel": "concurrency", "parallelism": "concurrency",
-	"jobs_limit": "concurrency", "max_parallel": "concurrency", "branch": "base", "ref": "base", "sandbox": "isolation", "workspace": "isolation",
+	"jobs_limit": "concurrency", "max_parallel": "concurrency", "branch": "base", "ref": "base", "sandbox": "isolation",
 	"default": "defaults", "permission": "permissions", "mode": "permissions", "arguments": "args", "system_prompt": "instructions", "strict": "strict_writes", "roles": "agents", "desc": "description", "system": "context",
 }
 

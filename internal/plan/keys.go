@@ -2,6 +2,7 @@ package plan
 
 import (
 	"orchestrator/internal/plan/document"
+	"orchestrator/internal/scheduler"
 )
 
 // key is one key of the format. The checker reads values with it, and the schema describes them with it.
@@ -59,6 +60,11 @@ var planKeys = []key[draft]{
 		set:   (*checker).setDefaults,
 	},
 	{
+		name: "workspace", shape: object("workspace"), examples: []any{map[string]any{"copy": []any{".env"}, "setup": "npm ci"}},
+		about: "The same as `workspace` below `defaults`.",
+		set:   (*checker).setWorkspace,
+	},
+	{
 		name: "agents", shape: mapOf("agent", 0), examples: []any{map[string]any{"coder": map[string]any{"provider": "command", "command": "./agent.sh"}}},
 		about: "Agents of this plan, by role. They come before the configuration's agents of the same role.",
 		set:   (*checker).setAgents,
@@ -73,7 +79,7 @@ var planKeys = []key[draft]{
 
 // The keys below `defaults`.
 var defaultsKeys = []key[settings]{
-	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same),
+	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), workspaceKey(same),
 }
 
 // The keys of a task.
@@ -115,7 +121,7 @@ var taskKeys = []key[task]{
 		about: "Globs of the files that the task may change, relative to the repository (*, **, ?, [..], {a,b}). Tasks whose globs overlap do not run at the same time.",
 		set:   (*checker).setWrites,
 	},
-	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask),
+	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), workspaceKey(ofTask),
 }
 
 // The keys of the long form of `retry`.
@@ -126,6 +132,29 @@ var retryKeys = []key[int]{
 		set: func(c *checker, n *int, f document.Field) {
 			*n, _ = c.Number(f.Value, "`attempts`", 1, maxAttempts)
 		},
+	},
+}
+
+// The keys of `workspace`.
+var workspaceKeys = []key[scheduler.Setup]{
+	{
+		name: "copy", shape: list, examples: []any{".env", []any{".env", "testdata/large"}},
+		about: "Files and folders that git ignores, copied from your checkout into the fresh workspace. Paths relative to the repository's top.",
+		set: func(c *checker, s *scheduler.Setup, f document.Field) {
+			s.Copy = c.paths(f, "`copy`")
+		},
+	},
+	{
+		name: "symlink", shape: list, examples: []any{"node_modules", []any{"node_modules", ".venv"}},
+		about: "The same, linked to instead of copied: whatever a task does in there happens in your checkout.",
+		set: func(c *checker, s *scheduler.Setup, f document.Field) {
+			s.Symlink = c.paths(f, "`symlink`")
+		},
+	},
+	{
+		name: "setup", shape: filled, examples: []any{"npm ci"},
+		about: "Shell command that is run in the fresh workspace before the task's work. What it makes and git does not ignore becomes part of the work.",
+		set:   func(c *checker, s *scheduler.Setup, f document.Field) { s.Command, _ = c.Filled(f.Value, "`setup`") },
 	},
 }
 

@@ -75,7 +75,8 @@ type settings struct {
 	timeout   time.Duration
 	failure   scheduler.FailureMode
 	isolation scheduler.Isolation
-	strict    *bool // nil = not given
+	strict    *bool            // nil = not given
+	setup     *scheduler.Setup // nil = not given
 }
 
 // StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
@@ -88,6 +89,18 @@ func (p *Plan) StrictWrites() []scheduler.TaskID {
 		}
 	}
 	return strict
+}
+
+// Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
+func (p *Plan) Setup() *scheduler.Setup { return p.defaults.setup }
+
+// SetupOf is how a task says that its workspace is set up; nil = it says nothing.
+func (p *Plan) SetupOf(id scheduler.TaskID) *scheduler.Setup {
+	i, ok := p.index[string(id)]
+	if !ok {
+		return nil
+	}
+	return p.tasks[i].setup
 }
 
 // Len is the number of tasks.

@@ -22,10 +22,11 @@ func Schema() []byte {
 		shape{"required": []any{"prompt"}}, shape{"required": []any{"prompt_file"}}, shape{"required": []any{"run"}},
 	}
 	root["definitions"] = shape{
-		"task":     task,
-		"defaults": describeLevel(defaultsKeys),
-		"agent":    agentSchema(),
-		"retry":    describeLevel(retryKeys),
+		"task":      task,
+		"defaults":  describeLevel(defaultsKeys),
+		"agent":     agentSchema(),
+		"retry":     describeLevel(retryKeys),
+		"workspace": describeLevel(workspaceKeys),
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

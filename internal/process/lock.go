@@ -54,6 +54,24 @@ func holdAs(path string, pid int) (*Lock, error) {
 	}
 }
 
+// Seize takes the lock file at path although another process holds it: a new file takes its place, and the old holder
+// is left with a lock that nobody looks at any more. The caller knows by other means that the holder may be passed
+// over, as one whose lease has run out, and that no other process does the same at the same time.
+func Seize(path string) (*Lock, error) {
+	tmp := path + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("seize lock: %w", err)
+	}
+	l, err := Hold(tmp)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("seize lock: %w", err), l.Release())
+	}
+	return l, nil
+}
+
 // Release lets go. The file stays, because removing it would let two processes hold two files of
 // one name.
 func (l *Lock) Release() error {

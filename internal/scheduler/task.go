@@ -76,6 +76,16 @@ type Task struct {
 	Error  string  // why it failed or was skipped; empty = no error
 }
 
+// Setup is what a task's workspace gets besides the files of its commit: files that git ignores and the task needs.
+type Setup struct {
+	Copy    []string `json:"copy,omitempty"`    // files and folders of the user's checkout, slash-separated, copied
+	Symlink []string `json:"symlink,omitempty"` // the same, linked to
+	Command string   `json:"command,omitempty"` // a shell command that is run in the fresh workspace, before the work
+}
+
+// Empty says that nothing is set up.
+func (s Setup) Empty() bool { return len(s.Copy)+len(s.Symlink) == 0 && s.Command == "" }
+
 // Phase says where in its life an attempt is.
 type Phase string
 

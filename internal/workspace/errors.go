@@ -30,6 +30,8 @@ var (
 	ErrLanding       = errors.New("a merge is already under way")
 	ErrMarkers       = errors.New("conflict markers remain")
 	ErrInvalid       = errors.New("invalid name")
+	ErrProvide       = errors.New("a file for the workspace cannot be had")
+	ErrFilter        = errors.New("a required git filter failed")
 )
 
 // Error says what could not be done, of what kind the trouble is, and what a person can do about it.
@@ -62,6 +64,24 @@ func (e *Error) Unwrap() []error {
 		errs = append(errs, e.Err)
 	}
 	return errs
+}
+
+// Hint is what a person can do about an error: the outermost one that is said in its chain; empty = none.
+func Hint(err error) string {
+	if e, ok := err.(*Error); ok && e.Hint != "" { //nolint:errorlint // every link is looked at in turn
+		return e.Hint
+	}
+	switch e := err.(type) { //nolint:errorlint // the same
+	case interface{ Unwrap() error }:
+		return Hint(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if h := Hint(inner); h != "" {
+				return h
+			}
+		}
+	}
+	return ""
 }
 
 // ConflictError says that two pieces of work cannot be put together without a person.

@@ -57,7 +57,7 @@ func (r *Repository) readTree(ctx context.Context, op string, s Spec) error {
 	c := r.inWorkspace(s.Dir, partial(s.Index), "read-tree", "-m", "-u", "--no-recurse-submodules", s.Base)
 	c.config = [][2]string{{"checkout.workers", "1"}}
 	if _, err := r.run(ctx, c); err != nil {
-		return &Error{Op: op, Err: err}
+		return &Error{Op: op, Err: filterError(err)}
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (r *Repository) Discard(s Spec) error {
 	if err := r.check(s); err != nil {
 		return err
 	}
-	if err := removeFile(s.Index); err != nil {
+	if err := removeFile(s.Index, excluded(s.Index)); err != nil {
 		return err
 	}
 	if err := r.RemoveAll(s.Dir); err != nil {

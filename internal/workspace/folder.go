@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,8 @@ import (
 )
 
 // guard says whether a path is one that we may write or remove: strictly below the data folder, and neither in the
-// user's repository nor around it. Symbolic links on the way to it count as where they lead.
+// user's repository nor around it, and as long as no other process has taken our place. Symbolic links on the way to
+// it count as where they lead.
 func (r *Repository) guard(path string) error {
 	op := "check " + path
 	refuse := func(why string) error {
@@ -44,6 +46,9 @@ func (r *Repository) guard(path string) error {
 				Hint: "choose a data folder outside of the repository",
 			}
 		}
+	}
+	if err := r.fenced(context.Background()); err != nil { // no caller may wait here longer than the store lets it
+		return &Error{Op: op, Err: err}
 	}
 	return nil
 }

@@ -34,7 +34,9 @@ type Landing struct {
 // StoppedError says that a landing waits for a person. The user's branch is untouched.
 type StoppedError struct {
 	Task     string
-	Dir      string // edit the files there, then LandContinue
+	Dir      string   // edit the files there, then LandContinue
+	Merged   []string // tasks that went through before it
+	Files    []ConflictFile
 	Conflict *ConflictError
 }
 
@@ -230,13 +232,41 @@ func (r *Repository) goOnLanding(ctx context.Context, s LandSpec, l *landing) (L
 			if err := r.showConflict(ctx, s, l, m, conflict); err != nil {
 				return Landing{}, &Error{Op: op, Err: err}
 			}
-			return Landing{}, &StoppedError{Task: m.Task, Dir: s.Dir, Conflict: conflict}
+			files, err := r.landFiles(ctx, l, m, merges, conflict)
+			if err != nil {
+				return Landing{}, &Error{Op: op, Err: err}
+			}
+			return Landing{}, &StoppedError{Task: m.Task, Dir: s.Dir, Merged: l.Merged, Files: files, Conflict: conflict}
 		}
 		if err != nil {
 			return Landing{}, &Error{Op: op, Err: err}
 		}
 	}
 	return r.finishLanding(ctx, s, l)
+}
+
+// landFiles describes the files of a conflict. What is in the way of a task is the user's branch where that changed the
+// file, and else the tasks that were left out or merged before.
+func (r *Repository) landFiles(ctx context.Context, l *landing, m merged, merges []merged, e *ConflictError) ([]ConflictFile, error) {
+	before := merges[:slices.IndexFunc(merges, func(x merged) bool { return x.Commit == m.Commit })]
+	files, err := r.conflictFiles(ctx, e, before, false)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := r.readRefs(ctx, baseRef(l.Run))
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := r.changedAmong(ctx, refs[baseRef(l.Run)], l.Old, e.Paths)
+	if err != nil {
+		return nil, err
+	}
+	for i := range files {
+		if slices.Contains(theirs, files[i].Path) {
+			files[i].With = []string{l.Branch}
+		}
+	}
+	return files, nil
 }
 
 // picks says whether changes are taken over one by one instead of merged: a merge would bring along what the task's
@@ -303,6 +333,5 @@ func (r *Repository) clearLanding(ctx context.Context, s LandSpec) error {
 		return err
 	}
 	c := r.plumbing("update-ref", "-m", "orc: merge is over", "--no-deref", "-d", landRef(s.Run), refs[landRef(s.Run)])
-	_, err = r.run(ctx, c)
-	return err
+	return r.updateRefs(ctx, c)
 }

@@ -311,6 +311,32 @@ func (r *Repository) Merged(ctx context.Context, run, task string, number int) (
 	return "", false, nil
 }
 
+// MergedWork is an attempt's work on a run's integration branch.
+type MergedWork struct {
+	Task   string
+	Number int
+	Commit string // the merge
+	Before string // the integration head that it was merged into
+	Tip    string // the saved work
+}
+
+// Merges lists what is on a run's integration branch, oldest first, by the trailers of the merge commits.
+func (r *Repository) Merges(ctx context.Context, run string) ([]MergedWork, error) {
+	op := "list the merged work of run " + run
+	if err := checkName("run", run); err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	merges, err := r.merges(ctx, run)
+	if err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	list := make([]MergedWork, 0, len(merges))
+	for _, m := range merges {
+		list = append(list, MergedWork{Task: m.Task, Number: m.Number, Commit: m.Commit, Before: m.Parent, Tip: m.Tip})
+	}
+	return list, nil
+}
+
 // merged is one merge commit of a run.
 type merged struct {
 	Commit string

@@ -109,7 +109,12 @@ func (p *pending) oddities(root *os.Root, folder string, known []string) error {
 // others lists the new files that are not ignored. A repository inside of the folder is listed as its path with a
 // slash at the end.
 func (r *Repository) others(ctx context.Context, root *os.Root, dir, index string, extras []extra, todo *pending) ([]string, error) {
-	args := []string{"ls-files", "-z", "--others", "--exclude-standard", "--"}
+	args := []string{"ls-files", "-z", "--others", "--exclude-standard"}
+	provided := excluded(strings.TrimSuffix(strings.TrimSuffix(index, ".seal"), ".check"))
+	if _, err := os.Lstat(provided); err == nil {
+		args = append(args, "--exclude-from="+provided)
+	}
+	args = append(args, "--")
 	if len(extras) <= fewPaths {
 		for _, x := range extras {
 			args = append(args, x.path)
@@ -247,7 +252,7 @@ func (r *Repository) updateIndex(ctx context.Context, dir, index string, todo *p
 	c := r.inWorkspace(dir, index, "update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 	c.stdin, c.writes = strings.NewReader(strings.Join(todo.paths, "\x00")+"\x00"), true
 	_, err := r.run(ctx, c)
-	return err
+	return filterError(err)
 }
 
 // writeTree writes an index as a tree.

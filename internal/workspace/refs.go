@@ -110,8 +110,8 @@ func (r *Repository) Begin(ctx context.Context, run, branch, base string) error 
 		fmt.Fprintf(&in, "create %s %s\n", create[i], create[i+1])
 	}
 	c := r.plumbing("update-ref", "--create-reflog", "-m", "orc: begin run "+run, "--stdin")
-	c.stdin, c.writes = strings.NewReader(in.String()), true
-	if _, err := r.run(ctx, c); err != nil {
+	c.stdin = strings.NewReader(in.String())
+	if err := r.updateRefs(ctx, c); err != nil {
 		return &Error{Op: op, Err: err}
 	}
 	return nil
@@ -205,13 +205,9 @@ func (r *Repository) move(ctx context.Context, ref, id, old, why string) error {
 		expected = strings.Repeat("0", len(id))
 	}
 	c := r.plumbing("update-ref", "--no-deref", "--create-reflog", "-m", "orc: "+why, ref, id, expected)
-	c.writes = true
-	_, err := r.run(ctx, c)
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return err
+	err := r.updateRefs(ctx, c)
+	if c := (*CommandError)(nil); err == nil || ctx.Err() != nil || !errors.As(err, &c) {
+		return err // done; or not even tried, because another process has taken our place
 	}
 	refs, rerr := r.readRefs(ctx, ref)
 	if rerr != nil {
@@ -292,6 +288,7 @@ type SavedRef struct {
 	Number int
 	Ref    string
 	Commit string
+	Beside bool // not what the attempt left at its end, but a commit beside its HEAD, or what was changed later
 }
 
 // Saves lists everything that was saved of a run, by task and attempt. Commits beside an attempt's HEAD come right
@@ -314,7 +311,7 @@ func (r *Repository) Saves(ctx context.Context, run string) ([]SavedRef, error) 
 		if err != nil {
 			continue
 		}
-		saves = append(saves, SavedRef{Task: unescaped(parts[1]), Number: n, Ref: ref, Commit: id})
+		saves = append(saves, SavedRef{Task: unescaped(parts[1]), Number: n, Ref: ref, Commit: id, Beside: parts[0] == "extra"})
 	}
 	sort.Slice(saves, func(i, j int) bool {
 		a, b := saves[i], saves[j]
@@ -324,9 +321,8 @@ func (r *Repository) Saves(ctx context.Context, run string) ([]SavedRef, error) 
 		if a.Number != b.Number {
 			return a.Number < b.Number
 		}
-		extraA, extraB := strings.HasPrefix(a.Ref, runRefs(run)+"/extra/"), strings.HasPrefix(b.Ref, runRefs(run)+"/extra/")
-		if extraA != extraB {
-			return extraB
+		if a.Beside != b.Beside {
+			return b.Beside
 		}
 		return a.Ref < b.Ref
 	})
@@ -400,8 +396,8 @@ func (r *Repository) DeleteRun(ctx context.Context, run, branch string, o Delete
 		fmt.Fprintf(&in, "delete %s %s\n", ref, refs[ref])
 	}
 	c := r.plumbing("update-ref", "-m", "orc: remove run "+run, "--stdin")
-	c.stdin, c.writes = strings.NewReader(in.String()), true
-	if _, err := r.run(ctx, c); err != nil {
+	c.stdin = strings.NewReader(in.String())
+	if err := r.updateRefs(ctx, c); err != nil {
 		return kept, &Error{Op: op, Err: err}
 	}
 	return kept, nil
@@ -442,7 +438,6 @@ func (r *Repository) deleteBranch(ctx context.Context, run, branch string, o Del
 		return true, nil
 	}
 	c := r.plumbing("update-ref", "-m", "orc: remove run "+run, "--no-deref", "-d", ref, refs[ref])
-	c.writes = true
-	_, err = r.run(ctx, c)
+	err = r.updateRefs(ctx, c)
 	return err != nil, err
 }

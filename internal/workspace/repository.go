@@ -25,6 +25,9 @@ type Options struct {
 	Git     string        // the git program; empty = git on PATH
 	Environ []string      // what git is given, before it is cleaned; nil = our own environment
 	Observe func(Command) // told every git command after it ran, from any goroutine; nil = nobody
+	// Fence is asked before a ref is moved and before a folder is made or removed; an error keeps that from happening.
+	// It is how a process that was frozen finds out that another one has taken its place. nil = nobody can.
+	Fence func(ctx context.Context) error
 }
 
 // Repository is the user's repository as a run works with it. Safe for concurrent use.
@@ -36,6 +39,7 @@ type Repository struct {
 	format  string // sha1 or sha256
 	data    string
 	environ []string
+	fence   func(ctx context.Context) error
 
 	identityOnce sync.Once
 	identity     []string
@@ -89,7 +93,7 @@ func Open(ctx context.Context, dir string, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, openError(op, dir, err)
 	}
-	r := &Repository{git: g, root: line(out), gitDir: f[3], common: f[4], format: f[2], environ: o.Environ}
+	r := &Repository{git: g, root: line(out), gitDir: f[3], common: f[4], format: f[2], environ: o.Environ, fence: o.Fence}
 	if r.common, err = filepath.EvalSymlinks(r.common); err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
@@ -99,6 +103,24 @@ func Open(ctx context.Context, dir string, o Options) (*Repository, error) {
 		}
 	}
 	return r, nil
+}
+
+// updateRefs runs git update-ref, unless this process was replaced meanwhile.
+func (r *Repository) updateRefs(ctx context.Context, c call) error {
+	if err := r.fenced(ctx); err != nil {
+		return err
+	}
+	c.writes = true
+	_, err := r.run(ctx, c)
+	return err
+}
+
+// fenced is an error when another process has taken the place of this one.
+func (r *Repository) fenced(ctx context.Context) error {
+	if r.fence == nil {
+		return nil
+	}
+	return r.fence(ctx)
 }
 
 // openError tells apart why git saw no repository. Git's exit code is 128 for all of it, so its fixed English

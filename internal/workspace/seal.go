@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,15 +47,37 @@ func (r *Repository) Seal(ctx context.Context, s SealSpec) (Saved, error) {
 	if s.Number < 1 {
 		return Saved{}, &Error{Op: op, Kind: ErrInvalid, Err: errors.New("attempts are counted from 1")}
 	}
-	saved, err := r.seal(ctx, s, spec)
+	saved, err := r.seal(ctx, s, spec, savedRef(s.Run, s.Task, s.Number))
 	if err != nil {
 		return Saved{}, &Error{Op: op, Err: err}
 	}
 	return saved, nil
 }
 
-func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec) (Saved, error) {
-	ref := savedRef(s.Run, s.Task, s.Number)
+// SealLate saves what came into a workspace after it was sealed, by the hand of a person for example, to a ref beside
+// the attempt's own. saved is false when there is nothing of the kind, or no workspace.
+func (r *Repository) SealLate(ctx context.Context, s SealSpec) (out Saved, saved bool, err error) {
+	op := "save what was changed later in the workspace of " + s.Task
+	spec := Spec{Run: s.Run, Task: s.Task, Dir: s.Dir, Index: s.Index, Base: s.Base}
+	err = r.CheckSaved(ctx, spec)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return Saved{}, false, nil
+	}
+	if !errors.Is(err, ErrUnsaved) {
+		return Saved{}, false, &Error{Op: op, Err: err}
+	}
+	top := path.Join(runRefs(s.Run), "extra", escaped(s.Task), strconv.Itoa(s.Number), "later")
+	refs, err := r.readRefs(ctx, top+"/")
+	if err != nil {
+		return Saved{}, false, &Error{Op: op, Err: err}
+	}
+	if out, err = r.seal(ctx, s, spec, path.Join(top, strconv.Itoa(len(refs)+1))); err != nil {
+		return Saved{}, false, &Error{Op: op, Err: err}
+	}
+	return out, true, nil
+}
+
+func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec, ref string) (Saved, error) {
 	found, err := r.objects(ctx, ref+"^{commit}", ref+"^{tree}", s.Base+"^{commit}", s.Base+"^{tree}")
 	if err != nil {
 		return Saved{}, err
@@ -109,7 +132,7 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec) (Saved, er
 		if !errors.Is(err, ErrMoved) {
 			return Saved{}, err
 		}
-		return r.seal(ctx, s, spec) // another process was faster: its save counts
+		return r.seal(ctx, s, spec, ref) // another process was faster: its save counts
 	}
 	if err := os.Rename(working, s.Index); err != nil {
 		return Saved{}, err

@@ -22,6 +22,8 @@ func Run(t *testing.T, open func(t *testing.T) persistence.Store) {
 	}{
 		{"tasks", taskCases},
 		{"conversations", conversationCases},
+		{"pages", pageCases},
+		{"searches", searchCases},
 		{"runs", runCases},
 		{"transitions", transitionCases},
 		{"leases", leaseCases},

@@ -22,6 +22,9 @@ func judge(v Verdict, exit process.Exit, complaints string, at time.Time) provid
 	if exit.Signal == "" && !exit.Lost {
 		r.ExitCode = &exit.Code
 	}
+	if v.Unsure && r.Kind == provider.KindFailed {
+		r.Kind = Classify(0, complaints)
+	}
 	forced := exit.Lost || exit.Stopped
 	switch {
 	case v.Kind != "":

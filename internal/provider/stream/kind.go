@@ -14,11 +14,11 @@ import (
 var (
 	sayQuota   = regexp.MustCompile(`(?i)insufficient_quota|credit balance|out of credits?|insufficient (balance|credits|funds)|payment required|billing (details|hard limit)|exceeded your current quota`)
 	sayContext = regexp.MustCompile(`(?i)context[ _](length|window|limit)|prompt is too long|input_too_large|input (is )?too (long|large)|maximum (context|length of)|input token count|token limit|too many tokens`)
-	saySession = regexp.MustCompile(`(?i)no conversation found|no rollout found|(session|thread)( with id)?[^.\n]{0,60} not found|no session found|cannot resume session|no previous sessions|invalid session identifier`)
+	saySession = regexp.MustCompile(`(?i)no conversation found|no rollout found|(session|thread)( with id)?[^.\n]{0,60} not found|no session found|cannot resume session|no previous sessions|invalid session identifier|error resuming session`)
 	sayLogin   = regexp.MustCompile(`(?i)not logged in|/login|log ?in (again|required)|authenticat|unauthori[sz]ed|api[ _-]?key (not valid|not found|is (missing|invalid|not set))|(invalid|missing|incorrect|no)[^.\n]{0,20} (x-)?api[ _-]?key|missing environment variable|must specify the [A-Z_]+_API_KEY|auth method|(oauth|access|refresh) token`)
 	sayModel   = regexp.MustCompile(`(?i)issue with the selected model|model[^.\n]{0,80}(not found|not exist|not supported|not available|unknown)|(unknown|invalid|unsupported|no such) model|model_?not_?found`)
 	sayLimit   = regexp.MustCompile(`(?i)rate[ _-]?limit|usage[ _-]?limit|(hit|reached) your [^.\n]{0,40}limit|limit reached|too many requests|resource_?exhausted|quota (exceeded|exhausted|will reset)|exhausted your (capacity|quota)`)
-	sayLater   = regexp.MustCompile(`(?i)overload|high demand|at capacity|time(d)?[ -]?out|connection (refused|reset|closed|dropped|error|failed)|ECONN|ENOTFOUND|EAI_AGAIN|network|unable to connect|cannot connect|stream (disconnected|closed|error)|fetch failed|socket|error sending request|server[ _-]?(side )?(error|is_?overloaded)|unavailable|bad gateway|temporar|try again (later|in a moment)|database is locked`)
+	sayLater   = regexp.MustCompile(`(?i)overload|high demand|at capacity|time(d)?[ -]?out|connection (refused|reset|closed|dropped|error|failed)|ECONN|ENOTFOUND|EAI_AGAIN|network|unable to connect|cannot connect|stream (disconnected|closed|error|ended)|fetch failed|socket|error sending request|server[ _-]?(side )?(error|is_?overloaded)|unavailable|bad gateway|temporar|try again (later|in a moment)|database is locked`)
 )
 
 // statusWords find an HTTP status in an error's text; a bare number could be anything.

@@ -56,9 +56,10 @@ type Flusher interface {
 
 // Verdict is what an agent's output says about its turn. Kind and Error as in provider.Result.
 type Verdict struct {
-	Ended bool // the agent said how the turn ended; without that it did not go well
-	Kind  provider.Kind
-	Error string
+	Ended  bool // the agent said how the turn ended; without that it did not go well
+	Kind   provider.Kind
+	Error  string
+	Unsure bool // what the program complained of may say more of the kind
 
 	Summary  string
 	Session  string

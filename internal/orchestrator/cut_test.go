@@ -1,0 +1,123 @@
+package orchestrator_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"orchestrator/internal/orchestrator"
+	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
+)
+
+// cut ends an engine right after one of its effects, as a kill would: what it was about to do and to record next does
+// not happen. An effect is a transition of the store or a change of a ref.
+type cut struct {
+	mu      sync.Mutex
+	effects int
+	last    int // the engine ends after this effect; 0 = never
+	lost    int // so many transitions before the end are taken back, as a power cut does
+}
+
+var errCut = &persistence.Error{Op: "write", Kind: persistence.ErrLeaseLost, Err: errors.New("cut off")}
+
+// next counts an effect; an error says that it must not happen.
+func (c *cut) next() (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last > 0 && c.effects >= c.last {
+		return 0, errCut
+	}
+	c.effects++
+	return c.effects, nil
+}
+
+// forgotten says whether a power cut takes an effect back.
+func (c *cut) forgotten(n int) bool { return c.last > 0 && n > c.last-c.lost }
+
+type cutStore struct {
+	persistence.Store
+	cut *cut
+}
+
+func (s *cutStore) Apply(ctx context.Context, t persistence.Transition) (int64, error) {
+	n, err := s.cut.next()
+	if err != nil {
+		return 0, err
+	}
+	if s.cut.forgotten(n) {
+		return 0, nil
+	}
+	return s.Store.Apply(ctx, t)
+}
+
+type cutRepository struct {
+	orchestrator.Repository
+	cut *cut
+}
+
+func (r *cutRepository) Begin(ctx context.Context, run, branch, base string) error {
+	if _, err := r.cut.next(); err != nil {
+		return err
+	}
+	return r.Repository.Begin(ctx, run, branch, base)
+}
+
+func (r *cutRepository) Seal(ctx context.Context, s workspace.SealSpec) (workspace.Saved, error) {
+	if _, err := r.cut.next(); err != nil {
+		return workspace.Saved{}, err
+	}
+	return r.Repository.Seal(ctx, s)
+}
+
+func (r *cutRepository) Advance(ctx context.Context, run string, m workspace.Merge) error {
+	if _, err := r.cut.next(); err != nil {
+		return err
+	}
+	return r.Repository.Advance(ctx, run, m)
+}
+
+func (r *cutRepository) Mirror(ctx context.Context, run, branch string) error {
+	if _, err := r.cut.next(); err != nil {
+		return err
+	}
+	return r.Repository.Mirror(ctx, run, branch)
+}
+
+func TestARunEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
+	for _, lost := range []int{0, 8} {
+		t.Run(fmt.Sprintf("%d transitions taken back", lost), func(t *testing.T) {
+			for n := lost + 1; ; n++ {
+				r := newRig(t)
+				r.create(&scheduler.Task{ID: "a", Command: "echo a >> a.txt", Verify: []string{"test -s a.txt"}})
+				r.cut = &cut{last: n, lost: lost}
+				_, err := r.engine().Run(r.ctx)
+				if err != nil && !errors.Is(err, persistence.ErrLeaseLost) {
+					t.Fatalf("cut off after effect %d: %v", n, err)
+				}
+				r.cut = nil
+				if err == nil && lost == 0 {
+					if n < 10 {
+						t.Errorf("only %d effects were counted", n)
+					}
+					return // it came to its end
+				}
+				if s := r.finish(); s != scheduler.RunCompleted || r.states() != "a completed" {
+					t.Fatalf("cut off after effect %d: %s, %s", n, s, r.states())
+				}
+				if got := r.git("log", "--first-parent", "--reverse", "--format=%(trailers:key=Orc-Task,valueonly,separator=)", "main..refs/orc/7f3c/integration"); got != "a" {
+					t.Fatalf("cut off after effect %d: merged %q", n, got)
+				}
+				if got := r.merged("a.txt"); got != "a" {
+					t.Fatalf("cut off after effect %d: a.txt is %q", n, got)
+				}
+				if err == nil {
+					return
+				}
+			}
+		})
+	}
+}
