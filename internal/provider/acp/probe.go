@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	probePatience = 30 * time.Second
+	probePatience = 2 * time.Minute
 	pages         = 1000 // of sessions that are looked through
 )
 

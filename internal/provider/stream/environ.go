@@ -73,10 +73,11 @@ func runs(path string) bool {
 	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
 }
 
-const askPatience = 30 * time.Second
+// askPatience is what the slowest of the programs needs to start on a machine that is busy.
+const askPatience = 2 * time.Minute
 
 // Ask runs a short command of an agent's program that starts no turn, and returns what it printed. It gets no
-// input, and its whole group is killed when it takes longer than half a minute.
+// input, and its whole group is killed when it takes longer than two minutes.
 func Ask(ctx context.Context, dir string, env []string, argv ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()

@@ -78,7 +78,7 @@ func silent(exit process.Exit, forced bool, complaints string) (provider.Kind, s
 }
 
 // usage is how programs say that they were started in a way that they do not take.
-var usage = regexp.MustCompile(`(?i)unknown (option|argument|flag)|unexpected argument|unrecognized|invalid value|requires --|is already in use|must be a valid|cannot be used with|invalid configuration`)
+var usage = regexp.MustCompile(`(?i)unknown (option|argument|flag)|unexpected argument|unrecognized|invalid value|requires --|is already in use|already exists|must be a valid|cannot be used with|invalid configuration`)
 
 // LastLine is the last line of a text that is not blank, cut to what fits a line of an error message.
 func LastLine(text string) string {
