@@ -8,11 +8,14 @@ import (
 	"orchestrator/internal/environ"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/provider/acp"
 	"orchestrator/internal/provider/claude"
 	"orchestrator/internal/provider/codex"
 	"orchestrator/internal/provider/command"
 	"orchestrator/internal/provider/fake"
+	"orchestrator/internal/provider/gemini"
 	"orchestrator/internal/provider/goose"
+	"orchestrator/internal/provider/opencode"
 )
 
 // AgentDriver is a driver for a kind of agent, with what is known of the program that it drives.
@@ -40,6 +43,15 @@ func agentDrivers() []AgentDriver {
 			Agent: goose.Goose{}, Program: "goose", Install: "npm install -g @aaif/goose-binary-linux-x64, or see goose-docs.ai", Loose: true,
 			Env: []string{"GOOSE_*", "OPENAI_API_KEY", "OPENAI_HOST", "OPENAI_BASE_PATH", "ANTHROPIC_API_KEY", "ANTHROPIC_HOST", "GOOGLE_API_KEY", "OPENROUTER_API_KEY", "OLLAMA_HOST"},
 		},
+		{
+			Agent: opencode.OpenCode{}, Program: "opencode", Install: "npm install -g opencode-ai",
+			Env: []string{"OPENCODE_*", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"},
+		},
+		{
+			Agent: gemini.Gemini{}, Program: "gemini", Install: "npm install -g @google/gemini-cli",
+			Env: []string{"GEMINI_*", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI"},
+		},
+		{Agent: acp.ACP{}},   // any program that speaks the Agent Client Protocol
 		{Agent: fake.Fake{}}, // plays a script: for tests of plans, without a model
 	}
 }
