@@ -18,12 +18,19 @@ var arrows = map[string][]string{
 	// Instants to die at and bugs to plant, for test/torture; nothing in a build without tags.
 	"internal/fault": {},
 
+	// What keeps secrets and strangers' commands where they belong.
+	"internal/environ": {},
+	"internal/redact":  {},
+	"internal/trust":   {},
+
 	// Files that people write, and what is wrong with them.
 	"internal/diagnostic":    {},
 	"internal/plan":          {"internal/scheduler", "internal/diagnostic", "internal/plan/document"},
 	"internal/plan/document": {"internal/diagnostic"},
 	"internal/plan/tasklist": {},
-	"internal/config":        {"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document"},
+	"internal/config": {
+		"internal/scheduler", "internal/diagnostic", "internal/plan", "internal/plan/document", "internal/environ", "internal/redact",
+	},
 
 	"internal/persistence":            {"internal/scheduler", "internal/event", "internal/fault"},
 	"internal/persistence/storetest":  {"internal/persistence", "internal/scheduler", "internal/event"},
@@ -38,7 +45,7 @@ var arrows = map[string][]string{
 
 	"internal/orchestrator": {
 		"internal/scheduler", "internal/event", "internal/persistence",
-		"internal/process", "internal/provider", "internal/workspace", "internal/fault",
+		"internal/process", "internal/provider", "internal/workspace", "internal/fault", "internal/environ",
 	},
 
 	"internal/invariants": {"internal/scheduler", "internal/event", "internal/persistence"},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/redact"
 )
 
 // App is the surroundings of one invocation. Everything that a command reads from or writes to its process goes
@@ -32,10 +33,13 @@ type App struct {
 
 	// OpenStore opens the database at a path and makes it when there is none.
 	OpenStore func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error)
+	// Drivers are the agents that this program can drive, the preferred ones first.
+	Drivers []AgentDriver
 	// Resume takes over runs that nobody owns; nil means that this program does.
 	Resume Resumer
 
 	globals globals
+	secrets *redact.Redactor // of this environment
 }
 
 // globals are the flags that every command takes.
@@ -62,6 +66,7 @@ func System() *App {
 		Dir:     dir,
 		Now:     time.Now,
 		Umask:   0o022,
+		Drivers: agentDrivers(),
 		OpenStore: func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error) {
 			// A nil *SQLiteStore must not become a Store that is not nil.
 			st, err := persistence.OpenSQLite(ctx, path, o)

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"orchestrator/internal/config"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/workspace"
@@ -252,37 +251,6 @@ func (a *App) checkSupervision(ctx context.Context) check {
 		c.Detail += ": a process that leaves its group may outlive its task (" + strings.Join(reasons, "; ") + ")"
 	}
 	return c
-}
-
-// checkAgents looks for the programs of the agents that the settings define.
-func (a *App) checkAgents(context.Context) check {
-	const name = "agents"
-	repo, err := a.repository()
-	if err != nil {
-		return failed(name, err, "")
-	}
-	cfg, list, err := config.Load(a.configOptions(repo, nil))
-	if err != nil || list.HasErrors() {
-		return check{Name: name, State: checkWarn, Detail: "not known while the settings cannot be read"}
-	}
-	var missing []string
-	for _, role := range cfg.AgentNames() {
-		if program := firstWord(cfg.Agents[role].Command); program != "" {
-			if _, err := a.lookPath(program); err != nil {
-				missing = append(missing, role+" ("+program+")")
-			}
-		}
-	}
-	if len(missing) > 0 {
-		return check{
-			Name: name, State: checkWarn, Detail: "not found: " + strings.Join(missing, ", "),
-			Fix: "install it, or change its command: orc config show agents",
-		}
-	}
-	if len(cfg.Agents) == 0 {
-		return check{Name: name, State: checkOK, Detail: "none defined; plans can run plain commands and define their own"}
-	}
-	return check{Name: name, State: checkOK, Detail: strings.Join(cfg.AgentNames(), ", ")}
 }
 
 // firstWord returns the program that a simple shell command starts; empty when only a shell can tell.

@@ -15,10 +15,10 @@ import (
 func newConfig(a *App) *cobra.Command {
 	return groupCommand(a, &cobra.Command{
 		Use:   "config",
-		Short: "show | path",
+		Short: "show | get | set | edit | path | schema",
 		Long: `Settings come from, low to high: what is built in, your file, the project's .orc/config.yaml, its
 .orc/config.local.yaml, ORC_* variables, flags. Maps are merged by key; everything else is replaced whole.`,
-	}, newConfigShow(a), newConfigPath(a))
+	}, newConfigShow(a), newConfigGet(a), newConfigSet(a), newConfigEdit(a), newConfigPath(a), newConfigSchema(a))
 }
 
 // settingsDocument is `orc config show --json`.
@@ -51,14 +51,8 @@ func newConfigShow(a *App) *cobra.Command {
 		Example: `  orc config show --origin
   orc config show concurrency
   orc config show agents --json`,
-		Args: between(0, 1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			var keys []cobra.Completion
-			for _, k := range config.Keys() {
-				keys = append(keys, cobra.CompletionWithDesc(k.Name, k.About))
-			}
-			return keys, cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              between(0, 1),
+		ValidArgsFunction: completeKeys,
 	}
 	out := newOutput(cmd, settingsDocument{}, "settings")
 	cmd.Flags().BoolVar(&origin, "origin", false, "where each value comes from, and which ones it hides")
@@ -98,14 +92,14 @@ func chosenSettings(cfg *config.Config, key string) ([]config.Setting, error) {
 		return all, nil
 	}
 	var chosen []config.Setting
-	names := []string{"agents"}
+	names := []string{"agents", "providers"}
 	for _, s := range all {
 		if s.Key == key || strings.HasPrefix(s.Key, key+".") {
 			chosen = append(chosen, s)
 		}
 		names = append(names, s.Key)
 	}
-	if len(chosen) == 0 && key != "agents" {
+	if len(chosen) == 0 && key != "providers" {
 		h := "orc config show lists them"
 		if best := closest(key, names); best != "" {
 			h = didYouMean(best)

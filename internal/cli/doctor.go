@@ -34,7 +34,7 @@ const (
 func newDoctor(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check git, the database, disk and supervision, and say how to fix each",
+		Short: "Check git, disk, supervision, agents and logins, and say how to fix each",
 		Long: `Looks at everything that a run depends on. It changes nothing. The exit code is 1 when something has to be
 repaired before anything can run.`,
 		Example: `  orc doctor
@@ -69,9 +69,13 @@ repaired before anything can run.`,
 func (a *App) examine(ctx context.Context) doctorDocument {
 	doc := doctorDocument{Schema: schema, OK: true}
 	for _, look := range []func(context.Context) check{
-		a.checkGit, a.checkRepository, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSettings, a.checkAgents,
+		a.checkGit, a.checkRepository, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSettings,
 	} {
 		c := look(ctx)
+		doc.Checks = append(doc.Checks, c)
+		doc.OK = doc.OK && c.State != checkFail
+	}
+	for _, c := range a.checkAgents(ctx) {
 		doc.Checks = append(doc.Checks, c)
 		doc.OK = doc.OK && c.State != checkFail
 	}

@@ -12,20 +12,28 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orchestrator/internal/config"
 	"orchestrator/internal/plan"
+	"orchestrator/internal/trust"
 	"orchestrator/internal/view"
 )
 
-const starterConfig = `# Settings of this repository; commit this file. Yours alone go into .orc/config.local.yaml (not committed) or
+const starterConfig = `# yaml-language-server: $schema=config.schema.json
+#
+# Settings of this repository; commit this file. Yours alone go into .orc/config.local.yaml (not committed) or
 # into ~/.config/orc/config.yaml. Where each value comes from: orc config show --origin
 version: 1
 
 # How many tasks run at a time.
 concurrency: 4
 
-# Agents do the tasks that have a prompt. The command is run by a shell; the prompt comes on its standard input.
-# agents:
-#   coder: {provider: command, command: "my-agent --print"}
+# Agents do the tasks that have a prompt. Who is installed: orc agents list
+`
+
+// noAgents is what the settings say about agents where none is installed.
+const noAgents = `# agents:
+#   coder: {provider: claude, permissions: edit}
+#   scripted: {provider: command, command: "my-agent --print"}   # a shell command; the prompt comes on its standard input
 `
 
 const starterPlan = `# yaml-language-server: $schema=.orc/plan.schema.json
@@ -67,11 +75,12 @@ type starter struct {
 	about   string
 }
 
-func starters() []starter {
+func starters(agents string) []starter {
 	return []starter{
-		{filepath.Join(".orc", "config.yaml"), []byte(starterConfig), "settings of this repository"},
+		{filepath.Join(".orc", "config.yaml"), []byte(starterConfig + agents), "settings of this repository"},
 		{filepath.Join(".orc", ".gitignore"), []byte("config.local.yaml\n"), "keeps your own settings out of commits"},
 		{filepath.Join(".orc", "plan.schema.json"), plan.Schema(), "for your editor"},
+		{filepath.Join(".orc", "config.schema.json"), config.Schema(), "for your editor"},
 		{planFile, []byte(starterPlan), "a first plan; orc run runs it"},
 	}
 }
@@ -80,9 +89,10 @@ func newInit(a *App) *cobra.Command {
 	var yes, force bool
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Write settings and a first plan for this repository",
-		Long: `Writes .orc/config.yaml, the plans' JSON Schema and a first plan.yaml that runs as it is. Files that are there
-already are left alone; with --force they are replaced, and the old ones stay beside them as NAME.old.`,
+		Short: "Find your agents; write settings and a first plan for this repository",
+		Long: `Looks which agents are installed, and writes .orc/config.yaml with them, JSON Schemas for your editor, and a first
+plan.yaml that runs as it is. Files that are there already are left alone; with --force they are replaced, and the old
+ones stay beside them as NAME.old.`,
 		Example:           "  orc init\n  orc init --yes && orc run",
 		Args:              between(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -99,9 +109,13 @@ func (a *App) init(ctx context.Context, yes, force bool) error {
 		return err
 	}
 	root := repo.Root()
+	agents, err := a.chooseAgents(ctx, root, yes)
+	if err != nil {
+		return err
+	}
 	var write []starter
 	kept := 0
-	for _, s := range starters() {
+	for _, s := range starters(agents) {
 		old, err := os.ReadFile(filepath.Join(root, s.path))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -135,6 +149,9 @@ func (a *App) init(ctx context.Context, yes, force bool) error {
 	if err := a.asUser(func() error { return writeStarters(root, write) }); err != nil {
 		return err
 	}
+	if err := a.trustWritten(root, write); err != nil {
+		return err
+	}
 	var t table
 	for _, s := range write {
 		t.add(cell{text: "wrote"}, plain(s.path), plain(s.about))
@@ -147,6 +164,27 @@ func (a *App) init(ctx context.Context, yes, force bool) error {
 		next = "git add -A && git commit -m start, then orc run"
 	}
 	return a.tell("%s written, %d left alone. Next: %s", view.Plural(len(write), "file"), kept, next)
+}
+
+// trustWritten trusts what was just written here: its commands are this program's own.
+func (a *App) trustWritten(root string, files []starter) error {
+	memory, err := a.trusted()
+	if err != nil {
+		return err
+	}
+	if memory.Broken() {
+		return nil // it was said; the plan will be asked about
+	}
+	var items []trust.Item
+	for _, s := range files {
+		if s.path == planFile {
+			items = append(items, trust.Item{Path: filepath.Join(root, s.path), SHA256: trust.Hash(s.content)})
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	return memory.Add(a.Now(), items...)
 }
 
 // writeStarters writes new files and replaces old ones, which stay beside them.

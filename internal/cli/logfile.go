@@ -150,13 +150,14 @@ func (a *App) lastLogLine(run scheduler.RunID, task string) (string, error) {
 	lines := strings.Split(view.Sanitize(end), "\n")
 	for _, line := range slices.Backward(lines) {
 		if line = strings.TrimSpace(line); line != "" {
-			return line, nil
+			return a.secrets.String(line), nil // again: escape sequences may have stood within one
 		}
 	}
 	return "", nil
 }
 
-// logEnd returns the last bytes that a task's latest attempt wrote, at most size, as they are; empty if there are none.
+// logEnd returns the last bytes that a task's latest attempt wrote, at most size, without secrets; empty if there
+// are none.
 func (a *App) logEnd(run scheduler.RunID, task string, size int64) (string, error) {
 	latest := ""
 	for n := 1; ; n++ {
@@ -187,5 +188,11 @@ func (a *App) logEnd(run scheduler.RunID, task string, size int64) (string, erro
 	if _, err := f.ReadAt(end, length-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read the log: %w", err)
 	}
-	return string(end), nil
+	text := string(end)
+	if length > size { // half a line may be half a secret
+		if _, whole, ok := strings.Cut(text, "\n"); ok {
+			text = whole
+		}
+	}
+	return a.secrets.String(text), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/redact"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
 )
@@ -45,7 +46,7 @@ func newLogs(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [RUN] TASK | --search WORDS [RUN]",
 		Short: "A task's log, -f follows; --search finds what was said",
-		Long: `Prints what a task's command or agent wrote in its last attempt, without escape sequences.
+		Long: `Prints what a task's command or agent wrote in its last attempt, without escape sequences and secrets.
 
 With -f it goes on until the task is over, across retries. On a terminal only the last 500 lines are shown,
 unless -n says otherwise.
@@ -71,7 +72,7 @@ looked for as it is. Case and accents make no difference. orc show TASK -v has t
 	find.add(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until the task is over")
-	f.BoolVar(&o.raw, "raw", false, "byte for byte, escape sequences and all")
+	f.BoolVar(&o.raw, "raw", false, "byte for byte, escape sequences, secrets and all")
 	f.IntVar(&o.attempt, "attempt", 0, "attempt `N` instead of the last")
 	f.IntVarP(&o.lines, "lines", "n", -1, "only the last `N` lines; 0 = all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -121,8 +122,9 @@ type logReader struct {
 	o     logsOptions
 	out   *output // not nil = as JSON
 
-	open   *logFile
-	number int // the attempt that is printed now
+	open    *logFile
+	secrets *redact.Stream // of the log that is open
+	number  int            // the attempt that is printed now
 	// printed is the last attempt of which everything was printed: the one after it may be long in coming.
 	printed int
 }
@@ -266,7 +268,7 @@ func (l *logReader) print(at persistence.Attempt, final bool) error {
 			}
 			return nil
 		}
-		l.open = f
+		l.open, l.secrets = f, l.app.secrets.Stream()
 		if err := l.seek(); err != nil {
 			return err
 		}
@@ -306,13 +308,16 @@ func (l *logReader) copy(final bool) error {
 	err := l.open.lines(final, func(line []byte, ends bool) error {
 		text := shown(line)
 		if l.out != nil {
-			return l.out.write(l.app, logLine{schema, string(l.run.ID), string(l.task), l.number, text})
+			return l.out.write(l.app, logLine{schema, string(l.run.ID), string(l.task), l.number, l.secrets.Line(text)})
 		}
 		if ends {
 			text += "\n"
 		}
-		return w.add(text)
+		return w.add(l.secrets.Next(text))
 	})
+	if final {
+		err = errors.Join(err, w.add(l.secrets.Rest()))
+	}
 	return errors.Join(err, w.flush())
 }
 

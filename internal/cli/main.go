@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"orchestrator/internal/redact"
 )
 
 // ownSignals is the annotation of commands that treat signals themselves. For all others the first SIGINT or
@@ -90,6 +92,7 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // prepare applies the global flags.
 func (a *App) prepare() error {
+	a.secrets = redact.New(a.Environ)
 	switch a.globals.color {
 	case "auto", "always", "never":
 	default:

@@ -19,8 +19,6 @@ import (
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
-	"orchestrator/internal/provider"
-	"orchestrator/internal/provider/command"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 	"orchestrator/internal/workspace/clone"
@@ -230,7 +228,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
 	return orchestrator.New(orchestrator.Options{
-		Run: o.run.ID, Store: o.store, Repository: repo,
+		Run: o.run.ID, Store: redactedStore{o.store, o.app.secretsOf(o.run)}, Repository: repo,
 		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
 			switch i {
 			case scheduler.IsolationClone:
@@ -246,8 +244,8 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 				Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
 			})
 		},
-		Providers: map[string]provider.Provider{"command": command.Command{}},
-		Tools:     o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
+		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
+		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
 		Environ: o.app.Environ, Lease: o.lease,
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
 	})

@@ -56,7 +56,7 @@ func (a *App) readPlan(path string) (*plan.Plan, diagnostic.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), DefaultIsolation: cfg.Isolation})
+	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames(), DefaultIsolation: cfg.Isolation})
 	if err != nil {
 		return nil, nil, &ExitError{Code: ExitUsage, Err: err}
 	}

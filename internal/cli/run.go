@@ -49,9 +49,11 @@ func (w *watching) bind(cmd *cobra.Command) {
 type runFlags struct {
 	watching
 	dryRun      bool
+	trust       bool
 	only, until []string
 	failFast    bool
 	concurrency int
+	named       bool // the plan stands on the command line
 }
 
 func newRun(a *App) *cobra.Command {
@@ -76,6 +78,7 @@ orc resume.`,
 			path := "plan.yaml"
 			if len(args) == 1 {
 				path = args[0]
+				o.named = true
 			}
 			return a.runPlan(cmd.Context(), path, o)
 		},
@@ -86,6 +89,7 @@ orc resume.`,
 	o.bind(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "check the plan and say what would run; start nothing")
+	f.BoolVar(&o.trust, "trust", false, "trust the commands of this repository's settings and plan until they change")
 	f.StringSliceVar(&o.only, "only", nil, "run just these tasks, without what they need")
 	f.StringSliceVar(&o.until, "until", nil, "run these tasks and everything that they need")
 	f.BoolVar(&o.failFast, "fail-fast", false, "start nothing more after the first failure")
@@ -131,6 +135,11 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	if err != nil {
 		return err
 	}
+	if !o.dryRun {
+		if err := a.admit(ctx, p, cfg, tasks, &run, o); err != nil {
+			return err
+		}
+	}
 	a.caution(ctx, repo, run)
 	if o.dryRun {
 		return a.dryRun(p, run, tasks)
@@ -165,7 +174,7 @@ func (a *App) refuseInside(root string) error {
 
 // loadPlan reads and checks the plan; what is wrong with it goes to stderr.
 func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
-	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames()})
+	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames()})
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
 	}
@@ -216,21 +225,10 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 	if concurrency == 0 {
 		concurrency = cfg.Concurrency
 	}
-	agents := map[string]persistence.Agent{}
 	for _, t := range tasks {
 		if t.Isolation == "" {
 			t.Isolation = cfg.Isolation
 		}
-		if t.AgentRole == "" {
-			continue
-		}
-		agent, ok := p.Agents[t.AgentRole]
-		if !ok {
-			if agent, ok = cfg.Agents[t.AgentRole]; !ok {
-				return persistence.Run{}, usageError("orc config show agents", "there is no agent %q", t.AgentRole)
-			}
-		}
-		agents[t.AgentRole] = persistence.Agent{Provider: agent.Provider, Command: agent.Command}
 	}
 	abs, err := filepath.Abs(p.Source.Path)
 	if err != nil {
@@ -240,8 +238,26 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
 		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
-		Options: persistence.RunOptions{FailFast: o.failFast, Agents: agents, Setup: p.Setup(), Setups: setups(p, tasks)},
+		Options: persistence.RunOptions{FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks)},
 	}, nil
+}
+
+// admit asks for what a run needs beside a good plan: consent to the commands that it runs, and agents that are there.
+func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks []*scheduler.Task, run *persistence.Run, o runFlags) error {
+	items := configItems(cfg)
+	if item, ok := planItem(p, run.PlanPath); ok {
+		items = append(items, item)
+	}
+	if err := a.allow(ctx, items, run.PlanPath, consent{plan: o.yes || o.named && !a.canAsk(), trust: o.trust}, "Trust and start?"); err != nil {
+		return err
+	}
+	in := a.inspector(cfg, run.Repository)
+	agents, err := in.agentsOf(ctx, p, tasks)
+	if err != nil {
+		return err
+	}
+	run.Options.Agents = agents
+	return in.preflight(ctx, agents)
 }
 
 // setups are the ways in which single tasks want their workspaces set up.

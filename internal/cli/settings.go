@@ -12,7 +12,7 @@ import (
 func (a *App) configOptions(repository string, flags map[string]string) config.LoadOptions {
 	return config.LoadOptions{
 		Home: a.Getenv("HOME"), XDGConfigHome: a.Getenv("XDG_CONFIG_HOME"), ProjectDir: repository,
-		Environ: a.Environ, Flags: flags,
+		Environ: a.Environ, Flags: flags, Drivers: a.configDrivers(),
 	}
 }
 

@@ -31,7 +31,10 @@ Variables that are read
 
   XDG_DATA_HOME        the database and all files of runs are in $XDG_DATA_HOME/orc (~/.local/share/orc)
   XDG_CONFIG_HOME      your settings are in $XDG_CONFIG_HOME/orc/config.yaml (~/.config/orc)
+  XDG_STATE_HOME       what you trust is in $XDG_STATE_HOME/orc (~/.local/state/orc)
   ORC_*                settings, e.g. ORC_CONCURRENCY=8 (orc config show --origin)
+  ORC_TRUST            a hash of orc trust --show: the commands that it was printed for may run
+  VISUAL, EDITOR       what orc config edit opens
   ORC_PROGRESS         auto, tty, plain, json or quiet: how a run is shown
   ORC_FORCE_TTY        1 = write as to a terminal
   ORC_PROMPT_DISABLED  1 = never ask (--no-input)

@@ -18,7 +18,9 @@ import (
 type Config struct {
 	Concurrency int                   // tasks at a time
 	Isolation   scheduler.Isolation   // of tasks whose plan does not say
-	Agents      map[string]plan.Agent // by role
+	Agents      map[string]plan.Agent // by role; one without a provider takes the first agent that is installed
+	Providers   map[string]Provider   // by name
+	Env         []string              // names of variables that every command gets beside the usual ones
 	Durability  string                // "normal" or "full"
 	Supervision string                // "auto", "namespace", "subreaper" or "group"
 	OutputLimit int64                 // bytes that one command may print
@@ -31,15 +33,18 @@ type Config struct {
 	settings []Setting
 }
 
-// CommandFile is a file of the project that defines commands.
+// CommandFile is a file of the project that defines commands, or what they get to see.
 type CommandFile struct {
 	Path     string
 	SHA256   string   // of the file's text, hex
-	Commands []string // as written, sorted by role
+	Commands []string // as "key: value", in the order of the file
 }
 
 // AgentNames returns the roles that are defined, sorted.
 func (c *Config) AgentNames() []string { return slices.Sorted(maps.Keys(c.Agents)) }
+
+// ProviderNames returns the words that an agent's provider may be, sorted.
+func (c *Config) ProviderNames() []string { return slices.Sorted(maps.Keys(c.Providers)) }
 
 // Settings returns every setting with its origin, in the order of the keys; agents have one setting for each field,
 // such as agents.coder.command.

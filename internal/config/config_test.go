@@ -68,7 +68,11 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		t.Fatalf("load: %v %v", err, list)
 	}
 	want := &Config{
-		Concurrency: 4, Isolation: scheduler.IsolationClone, Agents: map[string]plan.Agent{}, Durability: "normal", Supervision: "auto",
+		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto",
+		Agents: map[string]plan.Agent{
+			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
+		},
+		Providers: map[string]Provider{"command": {Driver: "command"}}, Env: []string{},
 		OutputLimit: 256 << 20, Grace: 10 * time.Second, Retention: 720 * time.Hour,
 	}
 	settings := c.settings
@@ -94,11 +98,14 @@ func TestHigherLayersWinAndOriginsSayWhatTheyHide(t *testing.T) {
 	if c.Concurrency != 8 || c.Grace != time.Minute || c.Isolation != scheduler.IsolationNone {
 		t.Errorf("got %+v", c)
 	}
-	wantAgents := map[string]plan.Agent{"coder": {Provider: "command", Command: "project"}, "other": {Provider: "command", Command: "other"}}
+	wantAgents := map[string]plan.Agent{
+		"coder": {Provider: "command", Command: "project", Permissions: "edit"}, "other": {Provider: "command", Command: "other"},
+		"orchestrator": {Permissions: "read-only"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
+	}
 	if diff := cmp.Diff(wantAgents, c.Agents); diff != "" {
 		t.Errorf("agents (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"coder", "other"}, c.AgentNames()); diff != "" {
+	if diff := cmp.Diff([]string{"coder", "orchestrator", "other", "reviewer", "tester"}, c.AgentNames()); diff != "" {
 		t.Error(diff)
 	}
 	text := func(key string) string {
@@ -140,7 +147,7 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		"~/.config/orc/config.yaml:5:1: error: `concurrency` is given twice in the settings [duplicate-key]",
 		"~/project/.orc/config.yaml:2:3: error: agent id `Coder` must be lower-case (a-z, 0-9, -) [bad-id]",
 		"~/project/.orc/config.yaml:3:3: error: agent `half` has no `provider` [missing-key]",
-		"~/project/.orc/config.yaml:4:20: error: provider `claude` is not supported yet [unsupported-value]",
+		"~/project/.orc/config.yaml:4:20: error: `provider` cannot be `claude` [bad-value]",
 		"~/project/.orc/config.yaml:5:8: error: agent `odd` wants a map of keys and values, got `text` [bad-type]",
 		"~/project/.orc/config.local.yaml:1:15: error: `output_limit` cannot be `lots` [bad-value]",
 		"~/project/.orc/config.local.yaml:2:12: error: `isolation` cannot be `clones` [bad-value]",
@@ -159,7 +166,7 @@ func TestProjectFilesWithCommandsAreRecordedForTrust(t *testing.T) {
 	}
 	h.write(h.options.ProjectFile(), "agents: {b: {provider: command, command: two}, a: {provider: command, command: one}}\n")
 	first := h.load().Trust
-	if len(first) != 1 || first[0].Path != h.options.ProjectFile() || !cmp.Equal(first[0].Commands, []string{"one", "two"}) {
+	if len(first) != 1 || first[0].Path != h.options.ProjectFile() || !cmp.Equal(first[0].Commands, []string{"agents.b.command: two", "agents.a.command: one"}) {
 		t.Fatalf("got %+v", first)
 	}
 	h.write(h.options.ProjectFile(), "agents: {b: {provider: command, command: three}}\n")
@@ -219,6 +226,12 @@ func TestEveryKeyIsInTheTableWithItsVariable(t *testing.T) {
 		}
 		if k.parse == nil {
 			continue
+		}
+		if k.shape == nil {
+			t.Errorf("%s has no shape for the schema", k.Name)
+		}
+		if k.list {
+			k.Default = "SOME_VARIABLE, OTHER_*"
 		}
 		c, list, err := Load(LoadOptions{Environ: []string{k.Variable() + "=" + k.Default}})
 		if err != nil || len(list) > 0 {

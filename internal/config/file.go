@@ -13,7 +13,6 @@ import (
 	"syscall"
 
 	"orchestrator/internal/diagnostic"
-	"orchestrator/internal/plan"
 	"orchestrator/internal/plan/document"
 )
 
@@ -25,7 +24,12 @@ func (m *merge) file(layer Layer, path string) error {
 	if path == "" {
 		return nil
 	}
-	text, problem, err := readFile(path)
+	text, laid := m.o.Overlay[path]
+	var problem string
+	var err error
+	if !laid {
+		text, problem, err = readFile(path)
+	}
 	if err != nil {
 		return fmt.Errorf("read settings %s: %w", path, err)
 	}
@@ -40,9 +44,11 @@ func (m *merge) file(layer Layer, path string) error {
 		m.root(r, layer, path)
 	}
 	m.readers = append(m.readers, r)
-	if layer == Project || layer == Local {
-		m.recordCommands(path, text, layer)
+	if len(m.commands) > 0 && (layer == Project || layer == Local) {
+		sum := sha256.Sum256(text)
+		m.config.Trust = append(m.config.Trust, CommandFile{Path: path, SHA256: hex.EncodeToString(sum[:]), Commands: m.commands})
 	}
+	m.commands = nil
 	return nil
 }
 
@@ -83,6 +89,8 @@ func (m *merge) root(r *document.Reader, layer Layer, path string) {
 			}
 		case f.Name == "agents":
 			m.agents(r, f, layer, path)
+		case f.Name == "providers":
+			m.providers(r, f, layer, path)
 		case i >= 0:
 			m.scalar(r, table[i], f, origin)
 		case slices.Contains(later, f.Name):
@@ -93,63 +101,25 @@ func (m *merge) root(r *document.Reader, layer Layer, path string) {
 	}
 }
 
+// scalar sets a key that is one value, or a list of words.
 func (m *merge) scalar(r *document.Reader, k Key, f document.Field, origin Origin) {
-	text, ok := r.Text(f.Value, "`"+k.Name+"`")
-	if !ok {
-		return
+	var text string
+	if k.list {
+		var words []string
+		for _, item := range r.List(f.Value, "`"+k.Name+"`") {
+			words = append(words, item.Text)
+		}
+		text = strings.Join(words, ", ")
+		m.command(k.Name, text)
+	} else {
+		var ok bool
+		if text, ok = r.Text(f.Value, "`"+k.Name+"`"); !ok {
+			return
+		}
 	}
 	if problem, help := k.parse(m.config, text); problem != "" {
 		r.Error(f.Value, "bad-value", fmt.Sprintf("`%s` %s", k.Name, problem), help)
 		return
 	}
 	m.values[k.Name] = append(m.values[k.Name], Value{Text: text, Origin: origin})
-}
-
-// agents merges roles by name, and each role's fields by name.
-func (m *merge) agents(r *document.Reader, f document.Field, layer Layer, path string) {
-	roles, ok := r.Fields(f.Value, "`agents`")
-	if !ok {
-		return
-	}
-	for _, role := range roles {
-		if !document.IsMap(role.Value) {
-			plan.ReadAgent(r, role) // says what is wrong
-			continue
-		}
-		part := plan.ReadAgent(r, role)
-		agent := m.config.Agents[role.Name]
-		fields, _ := r.Fields(role.Value, "agent "+diagnostic.Quote(role.Name))
-		for _, field := range fields {
-			var value string
-			switch field.Name {
-			case "provider":
-				value, agent.Provider = part.Provider, part.Provider
-			case "command":
-				value, agent.Command = part.Command, part.Command
-			default:
-				continue
-			}
-			key := "agents." + role.Name + "." + field.Name
-			m.values[key] = append(m.values[key], Value{Text: value, Origin: Origin{Layer: layer, File: path, Line: field.Key.Line}})
-		}
-		m.config.Agents[role.Name] = agent
-		m.roles[role.Name] = place{reader: r, key: role.Key}
-	}
-}
-
-// recordCommands keeps what has to be trusted before it is run.
-func (m *merge) recordCommands(path string, text []byte, layer Layer) {
-	var commands []string
-	for _, role := range m.config.AgentNames() {
-		for _, v := range m.values["agents."+role+".command"] {
-			if v.Origin.Layer == layer && strings.TrimSpace(v.Text) != "" {
-				commands = append(commands, v.Text)
-			}
-		}
-	}
-	if len(commands) == 0 {
-		return
-	}
-	sum := sha256.Sum256(text)
-	m.config.Trust = append(m.config.Trust, CommandFile{Path: path, SHA256: hex.EncodeToString(sum[:]), Commands: commands})
 }

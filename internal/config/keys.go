@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orchestrator/internal/diagnostic"
+	"orchestrator/internal/environ"
 	"orchestrator/internal/scheduler"
 )
 
@@ -19,6 +20,8 @@ type Key struct {
 	// parse checks a value and sets it; nil for keys that are more than one value. problem says what is wrong and
 	// continues "`key` …".
 	parse func(c *Config, text string) (problem, help string)
+	list  bool           // a list of words; as one text, with commas or blanks between them
+	shape map[string]any // what it takes, as a JSON Schema
 }
 
 // Variable is the environment variable of the key; empty when there is none.
@@ -33,10 +36,10 @@ const maxConcurrency = 1024
 
 var table = []Key{
 	{
-		Name: "version", Type: "1", About: "Version of the format of the file. Always 1; may be left out.",
+		Name: "version", Type: "1", shape: map[string]any{"type": "integer", "const": 1}, About: "Version of the format of the file. Always 1; may be left out.",
 	},
 	{
-		Name: "concurrency", Type: "number", Default: "4",
+		Name: "concurrency", Type: "number", Default: "4", shape: map[string]any{"type": "integer", "minimum": 1, "maximum": maxConcurrency},
 		About: "How many tasks run at a time. A plan's own concurrency comes first.",
 		parse: func(c *Config, text string) (string, string) {
 			n, err := strconv.Atoi(text)
@@ -48,7 +51,7 @@ var table = []Key{
 		},
 	},
 	{
-		Name: "isolation", Type: "clone, worktree or none", Default: "clone",
+		Name: "isolation", Type: "clone, worktree or none", Default: "clone", shape: oneOf("clone", "worktree", "none"),
 		About: "Where tasks work whose plan does not say: in a private clone, in a git worktree, or in the repository's own folder.",
 		parse: func(c *Config, text string) (problem, help string) {
 			word, problem, help := choose(text, string(scheduler.IsolationClone), string(scheduler.IsolationWorktree), string(scheduler.IsolationNone))
@@ -59,10 +62,27 @@ var table = []Key{
 		},
 	},
 	{
-		Name: "agents", Type: "map", About: "Agents by role: {<role>: {provider: command, command: \"<shell command>\"}}. A plan's own agents come first.",
+		Name: "providers", Type: "map", About: "Ways of starting an agent's program, by name: see below. Every driver is a provider of its own name.",
 	},
 	{
-		Name: "durability", Type: "normal or full", Default: "normal",
+		Name: "agents", Type: "map", About: "Who does the work, by role: see below. A plan's own agents come first.",
+	},
+	{
+		Name: "env", Type: "names of variables", list: true, shape: wordsShape,
+		About: "Environment variables that every command and agent gets beside the usual ones; NAME* stands for all that begin so.",
+		parse: func(c *Config, text string) (string, string) {
+			names := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
+			for _, n := range names {
+				if !environ.IsName(n) {
+					return "cannot be " + diagnostic.Quote(text), diagnostic.Quote(n) + " is no name of a variable; names only, such as MY_TOKEN or ACME_*"
+				}
+			}
+			c.Env = names
+			return "", ""
+		},
+	},
+	{
+		Name: "durability", Type: "normal or full", Default: "normal", shape: oneOf("normal", "full"),
 		About: "normal: what is recorded survives the end of any process. full: it also survives a power cut at that instant, and is slower.",
 		parse: func(c *Config, text string) (problem, help string) {
 			c.Durability, problem, help = keep(c.Durability, text, "normal", "full")
@@ -70,7 +90,7 @@ var table = []Key{
 		},
 	},
 	{
-		Name: "supervision", Type: "auto, namespace, subreaper or group", Default: "auto",
+		Name: "supervision", Type: "auto, namespace, subreaper or group", Default: "auto", shape: oneOf("auto", "namespace", "subreaper", "group"),
 		About: "How commands are kept from outliving the run: the best there is, or exactly this.",
 		parse: func(c *Config, text string) (problem, help string) {
 			c.Supervision, problem, help = keep(c.Supervision, text, "auto", "namespace", "subreaper", "group")
@@ -78,7 +98,7 @@ var table = []Key{
 		},
 	},
 	{
-		Name: "output_limit", Type: "size", Default: "256MiB",
+		Name: "output_limit", Type: "size", Default: "256MiB", shape: map[string]any{"type": []any{"string", "integer"}},
 		About: "How much one command may print before it is stopped.",
 		parse: func(c *Config, text string) (string, string) {
 			n, ok := parseSize(text)
@@ -90,24 +110,24 @@ var table = []Key{
 		},
 	},
 	{
-		Name: "grace", Type: "duration", Default: "10s",
+		Name: "grace", Type: "duration", Default: "10s", shape: textShape,
 		About: "How long a process has between being asked to end (SIGTERM) and being killed (SIGKILL).",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },
 	},
 	{
-		Name: "retention", Type: "duration", Default: "720h",
+		Name: "retention", Type: "duration", Default: "720h", shape: textShape,
 		About: "How long finished runs are kept before `orc clean` removes them.",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Retention, text) },
 	},
 }
 
 // later are keys that the settings will have; they are refused, not ignored.
-var later = []string{"providers", "workflows", "merge", "notify", "ui", "worktrees", "budget", "sandbox", "questions", "trust"}
+var later = []string{"workflows", "merge", "notify", "ui", "worktrees", "budget", "sandbox", "questions", "trust"}
 
 // aliases are what people write instead of a key.
 var aliases = map[string]string{
 	"jobs": "concurrency", "parallel": "concurrency", "parallelism": "concurrency", "max_parallel": "concurrency",
-	"roles": "agents", "agent": "agents", "workspace": "isolation", "log_limit": "output_limit", "max_output": "output_limit",
+	"roles": "agents", "agent": "agents", "provider": "providers", "environment": "env", "pass_env": "env", "workspace": "isolation", "log_limit": "output_limit", "max_output": "output_limit",
 	"grace_period": "grace", "kill_after": "grace", "keep": "retention", "sync": "durability", "synchronous": "durability",
 }
 
@@ -120,22 +140,6 @@ func keyNames() []string {
 		names[i] = k.Name
 	}
 	return names
-}
-
-// Table is the keys as a table in Markdown.
-func Table() string {
-	var b strings.Builder
-	b.WriteString("| Key | Value | Default | Variable | What it does |\n|---|---|---|---|---|\n")
-	code := func(s string) string {
-		if s == "" {
-			return ""
-		}
-		return "`" + s + "`"
-	}
-	for _, k := range table {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Name, k.Type, code(k.Default), code(k.Variable()), k.About)
-	}
-	return b.String()
 }
 
 // keep returns the chosen word, or what was there when the text is none of the words.

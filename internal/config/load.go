@@ -19,6 +19,8 @@ type LoadOptions struct {
 	ProjectDir    string            // the repository's root
 	Environ       []string          // NAME=value; of variables given twice the last counts, empty ones do not
 	Flags         map[string]string // by key, without dashes, such as "concurrency"
+	Drivers       []Driver          // beside "command", which is always there
+	Overlay       map[string][]byte // by path: a text to take instead of what is in the file
 }
 
 // UserFile is the path of the user's file; empty when there is no place for it.
@@ -48,7 +50,10 @@ func (o LoadOptions) inProject(name string) string {
 // Load reads and merges the layers. Files need not exist. The config is nil when the list has errors. An error says
 // that a file exists and could not be read.
 func Load(o LoadOptions) (*Config, diagnostic.List, error) {
-	m := merge{config: &Config{Agents: make(map[string]plan.Agent)}, values: make(map[string][]Value), roles: make(map[string]place)}
+	m := merge{
+		o: o, config: &Config{Agents: make(map[string]plan.Agent), Providers: make(map[string]Provider)},
+		values: make(map[string][]Value), places: make(map[string]place),
+	}
 	m.builtIn()
 	for _, file := range []struct {
 		layer Layer
@@ -60,7 +65,11 @@ func Load(o LoadOptions) (*Config, diagnostic.List, error) {
 	}
 	m.environment(o.Environ)
 	m.flags(o.Flags)
+	m.checkProviders()
 	m.checkAgents()
+	for _, r := range m.readers {
+		m.list = append(m.list, r.Findings()...)
+	}
 	m.list.Sort()
 	if m.list.HasErrors() {
 		return nil, m.list, nil
@@ -71,16 +80,25 @@ func Load(o LoadOptions) (*Config, diagnostic.List, error) {
 
 // merge is settings on their way.
 type merge struct {
+	o       LoadOptions
 	config  *Config
 	values  map[string][]Value // by key, the lowest layer first
-	roles   map[string]place   // where a role was last defined
+	places  map[string]place   // of a key: where it was last given; of "agents.ROLE": where that was last defined
 	readers []*document.Reader
 	list    diagnostic.List // what is wrong outside of the files' texts
+	// commands are what the file that is being read would run, or give to what runs.
+	commands []string
 }
 
 type place struct {
 	reader *document.Reader
-	key    *document.Node
+	node   *document.Node
+}
+
+// at records what is wrong with a key where it was last given.
+func (m *merge) at(key, code, message, help string) {
+	p := m.places[key]
+	p.reader.Error(p.node, code, message, help)
 }
 
 func (m *merge) builtIn() {
@@ -92,6 +110,10 @@ func (m *merge) builtIn() {
 			panic(fmt.Sprintf("config: the default of %s %s", k.Name, problem))
 		}
 		m.values[k.Name] = []Value{{Text: k.Default, Origin: Origin{Layer: BuiltIn}}}
+	}
+	for role, permissions := range rolePermissions {
+		m.config.Agents[role] = plan.Agent{Permissions: permissions}
+		m.values["agents."+role+".permissions"] = []Value{{Text: permissions, Origin: Origin{Layer: BuiltIn}}}
 	}
 }
 
@@ -139,23 +161,6 @@ func (m *merge) outside(k Key, text, place string, origin Origin) {
 	m.values[k.Name] = append(m.values[k.Name], Value{Text: text, Origin: origin})
 }
 
-// checkAgents says which agents no layer completes, and puts what was found in the files into the list.
-func (m *merge) checkAgents() {
-	for _, role := range m.config.AgentNames() {
-		agent := m.config.Agents[role]
-		for _, part := range []struct{ name, value string }{{"provider", agent.Provider}, {"command", agent.Command}} {
-			if part.value == "" && len(m.values["agents."+role+"."+part.name]) == 0 {
-				at := m.roles[role]
-				at.reader.Error(at.key, "missing-key", fmt.Sprintf("agent `%s` has no `%s`", role, part.name),
-					"write {provider: command, command: \"…\"}")
-			}
-		}
-	}
-	for _, r := range m.readers {
-		m.list = append(m.list, r.Findings()...)
-	}
-}
-
 // collect puts the values with their origins in the order of the keys.
 func (m *merge) collect() {
 	add := func(key string) {
@@ -170,13 +175,25 @@ func (m *merge) collect() {
 		m.config.settings = append(m.config.settings, s)
 	}
 	for _, k := range table {
-		if k.Name != "agents" {
+		switch k.Name {
+		case "agents":
+			for _, role := range m.config.AgentNames() {
+				for _, field := range agentFields {
+					add("agents." + role + "." + field)
+				}
+			}
+		case "providers":
+			for _, name := range m.config.ProviderNames() {
+				at := "providers." + name + "."
+				for _, field := range []string{"driver", "command", "args", "env"} {
+					add(at + field)
+				}
+				for _, variable := range slices.Sorted(maps.Keys(m.config.Providers[name].Set)) {
+					add(at + "set." + variable)
+				}
+			}
+		default:
 			add(k.Name)
-			continue
-		}
-		for _, role := range m.config.AgentNames() {
-			add("agents." + role + ".provider")
-			add("agents." + role + ".command")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/fault"
@@ -15,9 +16,15 @@ import (
 func (at *attempt) deliver(from scheduler.Phase) *ended {
 	a, e := &at.a, at.e
 	if from == scheduler.PhaseSaving {
-		events, err := e.save(e.ctx, a, "")
+		saved, err := e.save(e.ctx, a, "")
 		if err != nil {
 			return at.troubled(err, "save its work")
+		}
+		events := saved.notices
+		if len(saved.outside) > 0 && slices.Contains(e.run.Options.StrictWrites, a.Task) {
+			end := at.failed("changed files outside of its `writes` (strict_writes): "+some(saved.outside), false)
+			end.events = append(events, end.events...)
+			return &end
 		}
 		if a.Saved == a.Base { // nothing changed, nothing to merge
 			if len(events) > 0 {
@@ -28,10 +35,10 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return nil
 		}
 		at.a.Phase = scheduler.PhaseMerging
-		saved := e.event(event.TaskSaved, a.Task, a.Number, event.Detail{
+		done := e.event(event.TaskSaved, a.Task, a.Number, event.Detail{
 			Phase: string(a.Phase), Commit: a.Saved, Ref: a.SavedRef, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
 		})
-		if err := at.phase(scheduler.PhaseMerging, append(events, saved)...); err != nil {
+		if err := at.phase(scheduler.PhaseMerging, append(events, done)...); err != nil {
 			return &ended{}
 		}
 	}

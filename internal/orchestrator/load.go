@@ -250,14 +250,14 @@ func (e *Engine) reconcile(ctx context.Context, attempts []persistence.Attempt, 
 func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 	a := t.attempt
 	if a.Phase == scheduler.PhaseWorking && a.Workspace != "" && !fault.Mutant("unsaved-interrupted") {
-		notices, err := e.save(ctx, a, "interrupted")
+		kept, err := e.save(ctx, a, "interrupted")
 		if errors.Is(err, workspace.ErrNoWorkspace) {
-			notices, err = e.gone(a), nil
+			kept.notices, err = e.gone(a), nil
 		}
 		if err != nil {
 			return fmt.Errorf("save the interrupted work of %s: %w", a.Task, err)
 		}
-		b.t.Events = append(b.t.Events, notices...)
+		b.t.Events = append(b.t.Events, kept.notices...)
 		fault.Point("recover.saved")
 	}
 	a.Outcome, a.Phase, a.EndedAt, a.Generation = scheduler.OutcomeInterrupted, scheduler.PhaseDone, e.o.Now(), e.generation

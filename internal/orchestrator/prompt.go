@@ -111,19 +111,11 @@ func (at *attempt) told(n needed) (string, error) {
 	return text, nil
 }
 
-// environ is the environment of the task's commands: the owner's, without what would redirect git or make the
-// command take itself for a part of us, and with what the command may want to know of its task.
+// environ is the environment of the task's commands: what is allowed of the owner's, and what the command may want to
+// know of its task.
 func (at *attempt) environ() ([]string, error) {
 	a, e := &at.a, at.e
-	env := make([]string, 0, len(e.o.Environ)+12)
-	for _, kv := range e.o.Environ {
-		name, _, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(name, "GIT_") && !gitKept[name] || strings.HasPrefix(name, "ORC_") || name == "PWD" || name == "OLDPWD" {
-			continue
-		}
-		env = append(env, kv)
-	}
-	env = append(env,
+	env := append(at.allowed(),
 		"PWD="+at.dir(), "GIT_TERMINAL_PROMPT=0",
 		"ORC_RUN="+string(a.Run), "ORC_TASK="+string(a.Task), "ORC_ATTEMPT="+strconv.Itoa(a.Number),
 		"ORC_REPOSITORY="+e.o.Repository.Root(), "ORC_WORKSPACE="+at.dir(), "ORC_BASE="+a.Base,
@@ -150,13 +142,6 @@ func (at *attempt) environ() ([]string, error) {
 		env = append(env, "ORC_PREVIOUS_ERROR="+oneLine(prev.Error), "ORC_PREVIOUS_OUTPUT="+e.previousFile(a))
 	}
 	return env, nil
-}
-
-// gitKept are git's variables that say who the user is or where git lives, not where it works.
-var gitKept = map[string]bool{
-	"GIT_AUTHOR_NAME": true, "GIT_AUTHOR_EMAIL": true, "GIT_COMMITTER_NAME": true, "GIT_COMMITTER_EMAIL": true,
-	"GIT_SSH": true, "GIT_SSH_COMMAND": true, "GIT_EXEC_PATH": true, "GIT_SSL_CAINFO": true,
-	"GIT_CONFIG_GLOBAL": true, "GIT_CONFIG_SYSTEM": true, "GIT_CONFIG_NOSYSTEM": true,
 }
 
 // providerOf is who works on the task, and with what shell command.

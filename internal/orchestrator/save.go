@@ -19,28 +19,33 @@ func (at *attempt) keep(what string, end ended) ended {
 		return end
 	}
 	outcome, reason := a.Outcome, a.Error
-	notices, err := at.e.save(at.e.ctx, a, what)
+	kept, err := at.e.save(at.e.ctx, a, what)
 	if errors.Is(err, workspace.ErrNoWorkspace) {
-		notices, err = at.e.gone(a), nil
+		kept.notices, err = at.e.gone(a), nil
 	}
 	if err != nil {
 		a.Outcome, a.Error = "", ""
 		return ended{trouble: fmt.Errorf("save its work (%s: %s): %w", outcome, reason, err)}
 	}
-	end.events = notices
+	end.events = kept.notices
 	return end
 }
 
-// save seals the workspace's whole state to the attempt's ref. Idempotent. The events say what a person should know
-// of it, such as a file that could not be saved.
-func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) (notices []event.Event, err error) {
+// kept is what saving found out.
+type kept struct {
+	notices []event.Event // what a person should know, such as a file that could not be saved
+	outside []string      // changed files that the task does not write
+}
+
+// save seals the workspace's whole state to the attempt's ref. Idempotent.
+func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) (k kept, err error) {
 	s := e.spec(a)
 	saved, err := e.o.Repository.Seal(ctx, workspace.SealSpec{
 		Run: s.Run, Task: s.Task, Number: a.Number, Dir: s.Dir, Index: s.Index, Base: a.Base,
 		Message: e.message(a, what),
 	})
 	if err != nil {
-		return nil, err
+		return k, err
 	}
 	fault.Point("attempt.saved")
 	a.Saved, a.SavedRef = saved.Commit, saved.Ref
@@ -53,9 +58,14 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 		a.Deletions += c.Deleted
 	}
 	for _, n := range saved.Notices {
-		notices = append(notices, e.event(event.Notice, a.Task, a.Number, event.Detail{Message: n}))
+		k.notices = append(k.notices, e.event(event.Notice, a.Task, a.Number, event.Detail{Message: n}))
 	}
-	return notices, nil
+	if k.outside = e.outside(a.Task, saved.Changed); len(k.outside) > 0 {
+		k.notices = append(k.notices, e.event(event.Notice, a.Task, a.Number, event.Detail{
+			Message: "changed outside of its `writes`: " + some(k.outside), Paths: k.outside[:min(len(k.outside), filesTold)],
+		}))
+	}
+	return k, nil
 }
 
 // gone says that there is nothing left to save: waiting for a folder that somebody removed would stop the run for good.

@@ -308,8 +308,15 @@ func (l *life) Mirror(_ context.Context, run, branch string) error {
 	})
 }
 
+// Look is asked for agents' work only, and there are none here.
+func (l *life) Look(context.Context, workspace.Spec) (string, error) {
+	return "", errors.New("a simulation has no agents")
+}
+
 // Diff has no reader here: only agents are shown one.
-func (l *life) Diff(context.Context, io.Writer, string, string, workspace.DiffOptions) error { return nil }
+func (l *life) Diff(context.Context, io.Writer, string, string, workspace.DiffOptions) error {
+	return nil
+}
 
 func (l *life) Changes(context.Context, string, string) ([]workspace.FileChange, error) {
 	return nil, nil

@@ -156,6 +156,10 @@ type RunOptions struct {
 	Setups map[scheduler.TaskID]scheduler.Setup `json:"setups,omitempty"`
 	Setup  *scheduler.Setup                     `json:"setup,omitempty"`
 	Agents map[string]Agent                     `json:"agents,omitempty"` // roles that the plan's tasks use, resolved at the start
+	// Pass are names of environment variables that commands get beside the usual ones.
+	Pass []string `json:"pass,omitempty"`
+	// StrictWrites are the tasks whose attempts fail when they change files outside of what they write.
+	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.

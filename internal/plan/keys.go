@@ -50,6 +50,11 @@ var planKeys = []key[draft]{
 		set:   func(c *checker, d *draft, f document.Field) { d.Context, _ = c.Text(f.Value, "`context`") },
 	},
 	{
+		name: "strict_writes", shape: truth, examples: []any{true},
+		about: "Whether attempts fail that change files outside of their task's `writes`. Default: false, such files are only told.",
+		set:   func(c *checker, d *draft, f document.Field) { d.strict, _ = c.Bool(f.Value, "`strict_writes`") },
+	},
+	{
 		name: "defaults", shape: object("defaults"), examples: []any{map[string]any{"agent": "coder", "timeout": "30m"}},
 		about: "Settings of tasks that do not have their own.",
 		set:   (*checker).setDefaults,
@@ -74,7 +79,7 @@ var planKeys = []key[draft]{
 
 // The keys below `defaults`.
 var defaultsKeys = []key[settings]{
-	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), workspaceKey(same),
+	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), workspaceKey(same),
 }
 
 // The keys of a task.
@@ -116,21 +121,7 @@ var taskKeys = []key[task]{
 		about: "Globs of the files that the task may change, relative to the repository (*, **, ?, [..], {a,b}). Tasks whose globs overlap do not run at the same time.",
 		set:   (*checker).setWrites,
 	},
-	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), workspaceKey(ofTask),
-}
-
-// The keys of an agent.
-var agentKeys = []key[Agent]{
-	{
-		name: "provider", shape: choice(providers...), required: true, examples: []any{"command"},
-		about: "How the agent is driven.",
-		set:   (*checker).setProvider,
-	},
-	{
-		name: "command", shape: filled, required: true, examples: []any{"./agent.sh", "llm --model fast"},
-		about: "Shell command that does the work; the prompt comes on standard input and in the file $ORC_PROMPT_FILE.",
-		set:   func(c *checker, a *Agent, f document.Field) { a.Command, _ = c.Filled(f.Value, "`command`") },
-	},
+	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), workspaceKey(ofTask),
 }
 
 // The keys of the long form of `retry`.

@@ -16,11 +16,25 @@ const (
 var (
 	failureModes = []string{string(scheduler.FailHard), string(scheduler.FailSoft), string(scheduler.FailSkip)}
 	isolations   = []string{string(scheduler.IsolationClone), string(scheduler.IsolationWorktree), string(scheduler.IsolationNone)}
-	providers    = []string{"command"}
 )
 
-// laterProviders are words that the format will take and that do nothing yet.
-var laterProviders = []string{"acp", "claude", "codex", "gemini", "goose", "opencode"}
+// Permissions are what an agent may do without being asked, from little to everything.
+var Permissions = []string{"read-only", "edit", "full"}
+
+// CommandProvider is the provider of agents that are shell commands.
+const CommandProvider = "command"
+
+func strictKey[T any](of func(*T) *settings) key[T] {
+	return key[T]{
+		name: "strict_writes", shape: truth, examples: []any{true},
+		about: "Whether an attempt fails when it changes files outside of `writes`. Default: false, such files are only told.",
+		set: func(c *checker, t *T, f document.Field) {
+			if strict, ok := c.Bool(f.Value, "`strict_writes`"); ok {
+				of(t).strict = &strict
+			}
+		},
+	}
+}
 
 func failureKey[T any](of func(*T) *settings) key[T] {
 	return key[T]{

@@ -25,6 +25,7 @@ type Plan struct {
 	tasks       []task // in file order
 	index       map[string]int32
 	isolation   scheduler.Isolation // of tasks that say nothing
+	strict      bool                // strict_writes of tasks that say nothing
 	defaults    settings
 }
 
@@ -34,10 +35,14 @@ type Source struct {
 	Text []byte
 }
 
-// Agent is a role that a plan defines.
+// Agent is a role that a plan or the configuration defines.
 type Agent struct {
-	Provider string // how to drive it: "command"
-	Command  string // the shell command; the prompt comes on standard input
+	Provider     string   // how to drive it: "command", or the name of a provider
+	Command      string   // provider command: the shell command; the prompt comes on standard input
+	Model        string   // empty = the agent's own choice
+	Permissions  string   // one of Permissions; empty = edit
+	Instructions string   // added to the agent's system prompt; the text of instructions_file
+	Args         []string // added to the agent's command line
 }
 
 // task is a task as the file has it.
@@ -70,7 +75,20 @@ type settings struct {
 	timeout   time.Duration
 	failure   scheduler.FailureMode
 	isolation scheduler.Isolation
+	strict    *bool            // nil = not given
 	setup     *scheduler.Setup // nil = not given
+}
+
+// StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
+func (p *Plan) StrictWrites() []scheduler.TaskID {
+	var strict []scheduler.TaskID
+	for i := range p.tasks {
+		t := &p.tasks[i]
+		if said := first(t.strict, p.defaults.strict, &p.strict); *said && len(t.writes) > 0 {
+			strict = append(strict, scheduler.TaskID(t.id))
+		}
+	}
+	return strict
 }
 
 // Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.

@@ -59,7 +59,7 @@ func TestTasksComeInFileOrderWithDefaultsApplied(t *testing.T) {
 		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
 	if p.Name != "everything" || p.Description != "Two lines\nof it.\n" || p.Base != "v1.2.3" || p.Concurrency != 1024 ||
-		p.Context != "Read this first." || p.Agents["c"] != (Agent{Provider: "command", Command: "./agent.sh"}) ||
+		p.Context != "Read this first." || !cmp.Equal(p.Agents["c"], Agent{Provider: "command", Command: "./agent.sh"}) ||
 		p.Source.Path != "testdata/good/everything.yaml" || !strings.HasPrefix(string(p.Source.Text), "version: 1") {
 		t.Errorf("plan %+v", p)
 	}

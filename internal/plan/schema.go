@@ -24,7 +24,7 @@ func Schema() []byte {
 	root["definitions"] = shape{
 		"task":      task,
 		"defaults":  describeLevel(defaultsKeys),
-		"agent":     describeLevel(agentKeys),
+		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
 		"workspace": describeLevel(workspaceKeys),
 	}

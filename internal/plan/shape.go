@@ -10,6 +10,7 @@ var (
 	text   = shape{"type": scalar}
 	filled = shape{"type": scalar, "pattern": `\S`}
 	line   = shape{"type": scalar, "pattern": `^[^\r\n]*\S[^\r\n]*\n*$`}
+	truth  = shape{"type": "boolean"}
 	list   = either(filled, shape{"type": "array", "items": filled})
 	// Go's duration syntax, more than nothing.
 	duration = shape{"type": "string", "pattern": `^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "not": shape{"pattern": `^[^1-9]*$`}}

@@ -115,6 +115,16 @@ func (r *Reader) Number(n *Node, what string, least, most int) (int, bool) {
 	return value, true
 }
 
+// Bool reads a truth value.
+func (r *Reader) Bool(n *Node, what string) (value, ok bool) {
+	n = Resolve(n)
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		r.Error(n, "bad-type", fmt.Sprintf("%s wants true or false, got %s", what, describe(n)), "")
+		return false, false
+	}
+	return strings.EqualFold(n.Value, "true"), true
+}
+
 // Choice reads one of a few words, the first of which is the default. more is added to the help.
 func (r *Reader) Choice(n *Node, what string, choices []string, more func(word string) string) (string, bool) {
 	text, ok := r.Text(n, what)

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/internal/config"
+)
+
+const emptySettings = `# Settings of orc. Every key: orc config show, docs/configuration.md
+version: 1
+`
+
+func newConfigEdit(a *App) *cobra.Command {
+	var place settingsPlace
+	cmd := &cobra.Command{
+		Use:   "edit",
+		Short: "Open a file of settings in your editor; it is checked before it is saved",
+		Long: `Opens a copy in $VISUAL, $EDITOR or vi. When you are done it is checked, and only then put in place. If something is
+wrong you may open it again; else the copy stays beside the file.`,
+		Example:           "  orc config edit\n  orc config edit --project",
+		Args:              between(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	place.bind(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.editSettings(cmd.Context(), place) }
+	return cmd
+}
+
+func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error) {
+	path, o, err := a.settingsFile(place)
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		old, err = []byte(emptySettings), os.MkdirAll(filepath.Dir(path), 0o777)
+	}
+	if err != nil {
+		return fmt.Errorf("read the settings: %w", err)
+	}
+	copied, err := os.CreateTemp(filepath.Dir(path), ".config-*.yaml")
+	if err != nil {
+		return fmt.Errorf("make a copy to edit: %w", err)
+	}
+	_, err = copied.Write(old)
+	if err = errors.Join(err, copied.Close()); err != nil {
+		return fmt.Errorf("make a copy to edit: %w", err)
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			err = errors.Join(err, os.Remove(copied.Name()))
+		}
+	}()
+	for {
+		text, err := a.editFile(ctx, copied.Name())
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(text, old) {
+			return a.tell("Nothing was changed.")
+		}
+		err = a.saveSettings(o, path, text)
+		if err == nil {
+			return a.tell("Wrote %s", a.tilde(path))
+		}
+		again := false
+		if a.canAsk() {
+			var asked error
+			if again, asked = a.confirmContext(ctx, "Open it again?", true); asked != nil {
+				return errors.Join(err, asked)
+			}
+		}
+		if !again {
+			keep = true
+			return errors.Join(err, a.tell("Your text is kept in %s", a.tilde(copied.Name())))
+		}
+	}
+}
+
+// editFile has a person edit a file and returns what it holds afterwards.
+func (a *App) editFile(ctx context.Context, path string) ([]byte, error) {
+	editor := a.Getenv("VISUAL")
+	if editor == "" {
+		editor = a.Getenv("EDITOR")
+	}
+	if editor == "" {
+		editor = "vi"
+	}
+	// The shell takes the variable apart: it may have arguments, as in "code --wait".
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", editor+` "$1"`, "sh", path)
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = a.Dir, a.Environ, a.Stdin, a.Stdout, a.Stderr
+	if err := cmd.Run(); err != nil {
+		return nil, &ExitError{Code: ExitFailures, Err: fmt.Errorf("run the editor %q: %w", editor, err), Hint: "set VISUAL or EDITOR"}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read what was edited: %w", err)
+	}
+	return text, nil
+}
+
+func newConfigGet(a *App) *cobra.Command {
+	return &cobra.Command{
+		Use:               "get KEY",
+		Short:             "One setting's value",
+		Example:           "  orc config get agents.coder.model",
+		Args:              between(1, 1),
+		ValidArgsFunction: completeKeys,
+		RunE: func(_ *cobra.Command, args []string) error {
+			repo, err := a.repository()
+			if err != nil {
+				return err
+			}
+			cfg, err := a.settings(repo, nil)
+			if err != nil {
+				return err
+			}
+			s, ok := cfg.Setting(args[0])
+			if !ok {
+				if _, _, known := config.Field(args[0]); known {
+					return &ExitError{Code: ExitFailures, Err: errorf("%s is not set", args[0]), Hint: "orc config set " + args[0] + " VALUE"}
+				}
+				_, err := chosenSettings(cfg, args[0])
+				if err == nil {
+					err = usageError("orc config show "+args[0], "%s is more than one setting", args[0])
+				}
+				return err
+			}
+			_, err = fmt.Fprintln(a.Stdout, s.Value.Text)
+			return err
+		},
+	}
+}
+
+// completeKeys completes the names of settings.
+func completeKeys(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var keys []cobra.Completion
+	for _, k := range config.Keys() {
+		keys = append(keys, cobra.CompletionWithDesc(k.Name, k.About))
+	}
+	return keys, cobra.ShellCompDirectiveNoFileComp
+}

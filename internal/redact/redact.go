@@ -1,0 +1,118 @@
+// Package redact takes secrets out of texts before they are stored or shown: the values of the environment's
+// variables that look like secrets, and keys that are known by their form. Pure: standard library only.
+package redact
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Mark stands where a secret was.
+const Mark = "[redacted]"
+
+// shortest is the least length of a value that counts as a secret: shorter ones are words that texts are full of.
+const shortest = 8
+
+// Redactor knows the secrets of one environment. It is safe for concurrent use; nil knows only the forms of keys.
+type Redactor struct {
+	values   []string // the longest first
+	replacer *strings.Replacer
+}
+
+// New makes a Redactor from an environment ("NAME=value").
+func New(environ []string) *Redactor {
+	r := &Redactor{}
+	for _, pair := range environ {
+		name, value, ok := strings.Cut(pair, "=")
+		if ok && SecretName(name) {
+			r.add(value)
+		}
+	}
+	// A secret that another one begins with must not hide it from being found.
+	slices.SortFunc(r.values, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	r.values = slices.Compact(r.values)
+	pairs := make([]string, 0, 2*len(r.values))
+	for _, v := range r.values {
+		pairs = append(pairs, v, Mark)
+	}
+	r.replacer = strings.NewReplacer(pairs...)
+	return r
+}
+
+// add takes a value, and what it looks like inside of JSON. A value of several lines is found line by line, because
+// that is how logs are read.
+func (r *Redactor) add(value string) {
+	for part := range strings.SplitSeq(value, "\n") {
+		part = strings.TrimSpace(part)
+		if len(part) < shortest || strings.Trim(part, "0123456789.") == "" || strings.HasPrefix(part, "/") || strings.HasPrefix(part, "-----") {
+			continue // numbers and paths say nothing, and are everywhere
+		}
+		r.values = append(r.values, part)
+		if quoted, err := json.Marshal(part); err == nil {
+			if inner := string(quoted[1 : len(quoted)-1]); inner != part {
+				r.values = append(r.values, inner)
+			}
+		}
+	}
+}
+
+var secretName = regexp.MustCompile(`(?i)(^|_)(API_?KEYS?|KEY|KEYS|TOKENS?|SECRETS?|PASS(WORD|WD|PHRASE)?S?|PWD|CREDENTIALS?|AUTH|COOKIE|DSN|PAT|CONNECTION_STRING)($|_)|(PASSWORD|SECRET|TOKEN|APIKEY)$`)
+
+// notSecret are names that look like those of secrets and are none.
+var notSecret = map[string]bool{"PWD": true, "OLDPWD": true, "SSH_AUTH_SOCK": true, "GPG_KEY": true}
+
+// SecretName says whether a variable of this name probably holds a secret.
+func SecretName(name string) bool { return !notSecret[name] && secretName.MatchString(name) }
+
+// forms are keys that are known by how they look. Each is bounded, so that a text cannot make it slow.
+var forms = regexp.MustCompile(strings.Join([]string{
+	`\bsk-[A-Za-z0-9_-]{16,512}`,                    // OpenAI, Anthropic
+	`\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,255}`, // GitHub
+	`\bgithub_pat_[A-Za-z0-9_]{20,255}`,             //
+	`\bglpat-[A-Za-z0-9_-]{16,255}`,                 // GitLab
+	`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`,                 // AWS
+	`\bAIza[0-9A-Za-z_-]{30,64}`,                    // Google
+	`\bya29\.[0-9A-Za-z_-]{20,512}`,                 //
+	`\bxox[abeoprs]-[0-9A-Za-z-]{10,255}`,           // Slack
+	`\bnpm_[A-Za-z0-9]{30,64}`,                      // npm
+	`\bpypi-[A-Za-z0-9_-]{40,512}`,                  // PyPI
+	`\bhf_[A-Za-z0-9]{30,64}`,                       // Hugging Face
+	`\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,255}`,     // Stripe
+	`\bxai-[A-Za-z0-9]{40,255}`,                     // xAI
+	`\bgsk_[A-Za-z0-9]{30,255}`,                     // Groq
+	`\beyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,1000}\.[A-Za-z0-9_-]{10,1000}`, // JSON Web Tokens
+}, "|"))
+
+// login is a password in an address: what stands between the colon and the @ goes.
+var login = regexp.MustCompile(`(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@"']{0,128}:)[^\s/@"']{1,256}@`)
+
+// block is a private key in PEM form; one that is cut off at its end goes up to there.
+var block = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)`)
+
+// String is s without secrets.
+func (r *Redactor) String(s string) string {
+	if s == "" {
+		return s
+	}
+	if strings.Contains(s, "PRIVATE KEY") {
+		s = block.ReplaceAllString(s, Mark)
+	}
+	return r.line(s)
+}
+
+// line is String without keys of several lines.
+func (r *Redactor) line(s string) string {
+	if r != nil && len(r.values) > 0 {
+		s = r.replacer.Replace(s)
+	}
+	if strings.Contains(s, "://") {
+		s = login.ReplaceAllString(s, "${1}"+Mark+"@")
+	}
+	return forms.ReplaceAllString(s, Mark)
+}
+
+// HasForm says whether a text has a key in it that is known by its form.
+func HasForm(s string) bool { return forms.MatchString(s) || block.MatchString(s) }
