@@ -126,10 +126,10 @@ func answerText(arg string, options []string) (string, error) {
 		return "", errorf("the answer is empty")
 	}
 	n, err := strconv.Atoi(arg)
-	if err != nil || len(options) == 0 {
+	switch isNumber := err == nil; {
+	case !isNumber || len(options) == 0:
 		return arg, nil
-	}
-	if n < 1 || n > len(options) {
+	case n < 1 || n > len(options):
 		return "", errorf("there is no option %d: %s", n, some(numbered(options)))
 	}
 	return options[n-1], nil

@@ -22,14 +22,20 @@ func spending() seeded {
 			{ID: "plain", Command: "true", Status: scheduler.TaskEligible},
 		},
 		attempts: []persistence.Attempt{
-			{Task: "exact", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, StartedAt: noon.Add(-9 * time.Minute), EndedAt: noon.Add(-8 * time.Minute),
-				Work: &persistence.Work{Session: "s-1", Used: []persistence.TurnUsage{used(1, "big", 1000, 100, 0.25, true)}}},
-			{Task: "exact", Number: 2, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeSucceeded, StartedAt: noon.Add(-8 * time.Minute), EndedAt: noon.Add(-7 * time.Minute),
-				Work: &persistence.Work{Session: "s-1", Used: []persistence.TurnUsage{used(1, "big", 2000, 200, 0.50, true)}}},
-			{Task: "about", Number: 1, Phase: scheduler.PhaseWaiting, StartedAt: noon.Add(-5 * time.Minute), NotBefore: noon.Add(time.Hour),
+			{
+				Task: "exact", Number: 1, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeFailed, StartedAt: noon.Add(-9 * time.Minute), EndedAt: noon.Add(-8 * time.Minute),
+				Work: &persistence.Work{Session: "s-1", Used: []persistence.TurnUsage{used(1, "big", 1000, 100, 0.25, true)}},
+			},
+			{
+				Task: "exact", Number: 2, Phase: scheduler.PhaseDone, Outcome: scheduler.OutcomeSucceeded, StartedAt: noon.Add(-8 * time.Minute), EndedAt: noon.Add(-7 * time.Minute),
+				Work: &persistence.Work{Session: "s-1", Used: []persistence.TurnUsage{used(1, "big", 2000, 200, 0.50, true)}},
+			},
+			{
+				Task: "about", Number: 1, Phase: scheduler.PhaseWaiting, StartedAt: noon.Add(-5 * time.Minute), NotBefore: noon.Add(time.Hour),
 				Work: &persistence.Work{Session: "s-2", Wait: persistence.WaitLimit, Reason: "limit reached", Used: []persistence.TurnUsage{
 					used(1, "small", 40_000, 400, 0.10, true), used(2, "small", 500, 5, 0, false),
-				}}},
+				}},
+			},
 		},
 	}
 }

@@ -183,8 +183,11 @@ func (d *decoder) read() error {
 // line sends the events of a line; one with a tool's output is two of them.
 func (d *decoder) line(line []byte) error {
 	var x said
-	if json.Unmarshal(line, &x) != nil {
-		return nil
+	if !json.Valid(line) {
+		return nil // the child was killed in the middle of it
+	}
+	if err := json.Unmarshal(line, &x); err != nil {
+		return err
 	}
 	var events []provider.Event
 	add := func(e provider.Event) {

@@ -149,8 +149,7 @@ func (r *rig) engine() *orchestrator.Engine {
 	if r.agent != nil {
 		providers["scripted"] = r.agent
 	}
-	var store persistence.Store = r.store
-	var repo orchestrator.Repository = r.repo
+	store, repo := r.store, orchestrator.Repository(r.repo)
 	if r.cut != nil {
 		store, repo = &cutStore{r.store, r.cut}, &cutRepository{r.repo, r.cut}
 	}

@@ -297,7 +297,7 @@ func (w *world) wakeUpLate(t *testing.T, what string, want simEnd, n int, after 
 	}
 	before := w.look(t, what)
 	thaw()
-	<-ended // with an error, unless all that was left to do was to give up the lease
+	_ = <-ended // with an error, unless all that was left to do was to give up the lease
 	synctest.Wait()
 	if diff := cmp.Diff(before, w.look(t, what+", awake")); diff != "" {
 		t.Fatalf("%s: the first owner changed the end when it woke up (-before +after):\n%s", what, diff)

@@ -286,8 +286,10 @@ func (l *life) Merges(_ context.Context, run string) ([]workspace.MergedWork, er
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, workspace.MergedWork{Task: trailer(l.commits[id].message, "Orc-Task"), Number: number, Commit: id,
-			Before: l.commits[id].parents[0], Tip: l.commits[id].parents[1]})
+		all = append(all, workspace.MergedWork{
+			Task: trailer(l.commits[id].message, "Orc-Task"), Number: number, Commit: id,
+			Before: l.commits[id].parents[0], Tip: l.commits[id].parents[1],
+		})
 	}
 	return all, nil
 }

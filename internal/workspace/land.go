@@ -151,6 +151,15 @@ func (r *Repository) LandContinue(ctx context.Context, s LandSpec) (Landing, err
 	return r.goOnLanding(ctx, s, l)
 }
 
+// decide writes down which commit a landing that waited for a person comes to, before the branch moves to it: a crash
+// between the two would make the commit anew, with another time, and find the branch at neither.
+func (s LandSpec) decide(l *landing) error {
+	if _, err := os.Lstat(s.file()); errors.Is(err, fs.ErrNotExist) {
+		return nil // it never waited: made anew, it would find everything in the branch already
+	}
+	return s.write(l)
+}
+
 // LandAbort forgets a landing that waits for a person. The user's branch was not touched by it.
 func (r *Repository) LandAbort(ctx context.Context, s LandSpec) error {
 	op := "abort the merge"

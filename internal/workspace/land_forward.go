@@ -12,6 +12,9 @@ import (
 func (r *Repository) finishLanding(ctx context.Context, s LandSpec, l *landing) (Landing, error) {
 	op := "move branch " + s.Branch
 	out := Landing{Old: l.Old, New: l.Current, Merged: l.Merged, Skipped: l.Skip}
+	if err := s.decide(l); err != nil {
+		return Landing{}, &Error{Op: op, Err: err}
+	}
 	if l.Current != l.Old {
 		path, used, err := r.CheckedOut(ctx, s.Branch)
 		if err != nil {

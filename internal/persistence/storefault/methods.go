@@ -31,7 +31,7 @@ func (s *Store) Close() error {
 		return err
 	}
 	f, err := s.strike("Close", false, After)
-	if err != nil || f == nil {
+	if dead := err != nil; dead || f == nil {
 		return nil // the dead complain no more
 	}
 	if f.Err != nil {

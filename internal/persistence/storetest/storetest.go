@@ -72,8 +72,8 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 		State: scheduler.RunRunning, Base: "a1b2c3", BaseRef: "main", Branch: "orc/" + string(id),
 		PlanPath: "/src/app/plan.yaml", Plan: "version: 1\n", Context: "be careful", Concurrency: 4,
 		Options: persistence.RunOptions{
-			FailFast: true,
-			Agents:   map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat"}},
+			FailFast: true, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
+			Agents: map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat"}},
 		},
 		Mark: "f00d", CreatedAt: at,
 	}
