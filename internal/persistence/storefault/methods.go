@@ -30,11 +30,8 @@ func (s *Store) Close() error {
 	if err := s.below.Close(); err != nil {
 		return err
 	}
-	f, err := s.strike("Close", false, After)
-	if dead := err != nil; dead || f == nil {
-		return nil // the dead complain no more
-	}
-	if f.Err != nil {
+	f, _ := s.strike("Close", false, After) // the dead complain no more
+	if f != nil && f.Err != nil {
 		return f.Err
 	}
 	return ErrInjected
