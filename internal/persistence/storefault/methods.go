@@ -31,7 +31,10 @@ func (s *Store) Close() error {
 		return err
 	}
 	f, _ := s.strike("Close", false, After) // the dead complain no more
-	if f != nil && f.Err != nil {
+	switch {
+	case f == nil:
+		return nil
+	case f.Err != nil:
 		return f.Err
 	}
 	return ErrInjected
