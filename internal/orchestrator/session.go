@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -351,9 +352,7 @@ func (e *Engine) servers(a *persistence.Attempt) []provider.Server {
 		"ORC_RUN": string(a.Run), "ORC_TASK": string(a.Task), "ORC_ATTEMPT": strconv.Itoa(a.Number),
 		"ORC_GENERATION": strconv.FormatInt(e.generation, 10),
 	}
-	for name, value := range e.o.Tools.Env {
-		s.Env[name] = value
-	}
+	maps.Copy(s.Env, e.o.Tools.Env)
 	return []provider.Server{s}
 }
 

@@ -47,11 +47,12 @@ func (t simTask) write(files map[string]string) {
 		files[t.shared] = strings.Join(slices.Compact(lines), "\n")
 		return
 	}
-	text := "work of " + string(t.id)
+	var text strings.Builder
+	text.WriteString("work of " + string(t.id))
 	for _, n := range t.needs {
-		text += " after (" + files["own/"+string(n)] + ")"
+		text.WriteString(" after (" + files["own/"+string(n)] + ")")
 	}
-	files["own/"+string(t.id)] = text
+	files["own/"+string(t.id)] = text.String()
 }
 
 // simPlan is a random graph.

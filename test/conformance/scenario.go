@@ -87,14 +87,14 @@ func turns(ctx context.Context, s *site) error {
 func (f *faults) events(p played) {
 	seen := map[provider.EventKind]int{}
 	var last provider.Event
-	said := ""
+	var said strings.Builder
 	for i, e := range p.events {
 		seen[e.Kind]++
 		f.check(i == 0 || e.Offset > last.Offset || e.Offset == last.Offset && e.Index > last.Index,
 			"event %s at %d.%d comes after %d.%d", e.Kind, e.Offset, e.Index, last.Offset, last.Index)
 		last = e
 		if e.Kind == provider.EventText {
-			said += e.Text
+			said.WriteString(e.Text)
 		}
 		if e.Kind == provider.EventSession {
 			f.check(e.Session == p.Session, "the event names session %s, the result %s", e.Session, p.Session)
@@ -103,7 +103,7 @@ func (f *faults) events(p played) {
 	for _, kind := range []provider.EventKind{provider.EventSession, provider.EventText, provider.EventToolCall, provider.EventToolResult} {
 		f.check(seen[kind] > 0, "no event %s", kind)
 	}
-	f.check(strings.Contains(said, "I write first.txt."), "the texts of the events are %q", said)
+	f.check(strings.Contains(said.String(), "I write first.txt."), "the texts of the events are %q", said.String())
 }
 
 // usage compares with what the model said it counted, in this turn alone.

@@ -62,8 +62,8 @@ func TestWithoutFaultsItIsTheStoreBelow(t *testing.T) {
 func methods(t *testing.T, s persistence.Store, do func(name string, call func() error)) {
 	t.Helper()
 	port := reflect.TypeFor[persistence.Store]()
-	for i := range port.NumMethod() {
-		name := port.Method(i).Name
+	for method := range port.Methods() {
+		name := method.Name
 		if name == "Close" {
 			continue
 		}
