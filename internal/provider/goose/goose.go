@@ -145,7 +145,10 @@ func arguments(t provider.Turn) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		argv = append(argv, "--with-extension="+s.Name+":"+path)
+		// A session remembers its extensions, refuses them a second time, and finds the present script at the old path.
+		if !t.Resume {
+			argv = append(argv, "--with-extension="+s.Name+":"+path)
+		}
 	}
 	return append(argv, t.Args...), nil
 }
