@@ -62,6 +62,7 @@ type Run struct {
 	since    time.Time     // start of the present stretch; zero while nobody works on the run
 	last     time.Time     // of the last event
 	finished time.Duration // as the last event says; 0 = it does not
+	resumed  bool
 }
 
 // New returns the view of a run that had no event yet.
@@ -139,7 +140,7 @@ func (r *Run) foldRun(e event.Event) bool {
 		if !r.since.IsZero() && r.last.After(r.since) { // the owner before it vanished after the last event
 			r.worked += r.last.Sub(r.since)
 		}
-		r.since = e.Time
+		r.since, r.resumed = e.Time, true
 		r.begin(e)
 	case event.RunPaused:
 		r.end(e, scheduler.RunPaused)
@@ -147,7 +148,9 @@ func (r *Run) foldRun(e event.Event) bool {
 		r.end(e, scheduler.RunWaiting)
 	case event.RunFinished:
 		r.end(e, scheduler.RunFailed)
-		r.finished = time.Duration(e.DurationMS) * time.Millisecond
+		if !r.resumed { // else it counts the time in which nobody worked on it
+			r.finished = time.Duration(e.DurationMS) * time.Millisecond
+		}
 	case event.Notice:
 		r.Notices = append(r.Notices, SanitizeLine(e.Message))
 	default:

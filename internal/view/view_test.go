@@ -210,6 +210,10 @@ func TestElapsedLeavesOutTheTimeInWhichNobodyWorked(t *testing.T) {
 		}, 71 * time.Second},
 		"not begun":  {nil, 0},
 		"told":       {[]event.Event{started, ev(60, event.RunFinished, "", event.Detail{State: "completed", DurationMS: 59000})}, 59 * time.Second},
+		"told after a stop": {[]event.Event{
+			started, ev(60, event.RunPaused, "", event.Detail{}), ev(900, event.RunResumed, "", event.Detail{}),
+			ev(910, event.RunFinished, "", event.Detail{State: "completed", DurationMS: 910_000}),
+		}, 70 * time.Second},
 		"told not":   {[]event.Event{started, ev(60, event.RunFinished, "", event.Detail{State: "completed"})}, time.Minute},
 		"skewed now": {[]event.Event{ev(2000, event.RunStarted, "", event.Detail{})}, 0},
 	} {
