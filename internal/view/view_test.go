@@ -208,8 +208,8 @@ func TestElapsedLeavesOutTheTimeInWhichNobodyWorked(t *testing.T) {
 		"owner killed": {[]event.Event{
 			started, ev(30, event.TaskEligible, "a", event.Detail{}), ev(960, event.RunResumed, "", event.Detail{}),
 		}, 71 * time.Second},
-		"not begun":  {nil, 0},
-		"told":       {[]event.Event{started, ev(60, event.RunFinished, "", event.Detail{State: "completed", DurationMS: 59000})}, 59 * time.Second},
+		"not begun": {nil, 0},
+		"told":      {[]event.Event{started, ev(60, event.RunFinished, "", event.Detail{State: "completed", DurationMS: 59000})}, 59 * time.Second},
 		"told after a stop": {[]event.Event{
 			started, ev(60, event.RunPaused, "", event.Detail{}), ev(900, event.RunResumed, "", event.Detail{}),
 			ev(910, event.RunFinished, "", event.Detail{State: "completed", DurationMS: 910_000}),
