@@ -61,11 +61,7 @@ func newConfigShow(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		repo, err := a.repository()
-		if err != nil {
-			return err
-		}
-		cfg, err := a.settings(repo, nil)
+		cfg, err := a.settingsHere()
 		if err != nil {
 			return err
 		}

@@ -117,11 +117,7 @@ func newConfigGet(a *App) *cobra.Command {
 		Args:              between(1, 1),
 		ValidArgsFunction: completeKeys,
 		RunE: func(_ *cobra.Command, args []string) error {
-			repo, err := a.repository()
-			if err != nil {
-				return err
-			}
-			cfg, err := a.settings(repo, nil)
+			cfg, err := a.settingsHere()
 			if err != nil {
 				return err
 			}

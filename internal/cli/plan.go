@@ -48,11 +48,7 @@ func (a *App) planPath(args []string) string {
 
 // readPlan reads and checks a plan as the settings of this repository make it. The plan is nil when it has errors.
 func (a *App) readPlan(path string) (*plan.Plan, diagnostic.List, error) {
-	repo, err := a.repository()
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg, err := a.settings(repo, nil)
+	cfg, err := a.settingsHere()
 	if err != nil {
 		return nil, nil, err
 	}

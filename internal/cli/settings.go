@@ -28,6 +28,15 @@ func (a *App) settings(repository string, flags map[string]string) (*config.Conf
 	return cfg, nil
 }
 
+// settingsHere are the settings that hold in the folder of this command.
+func (a *App) settingsHere() (*config.Config, error) {
+	repo, err := a.repository()
+	if err != nil {
+		return nil, err
+	}
+	return a.settings(repo, nil)
+}
+
 // checkSettings says whether the configuration can be read.
 func (a *App) checkSettings(context.Context) check {
 	const name = "settings"

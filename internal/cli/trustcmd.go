@@ -82,11 +82,7 @@ is kept in ~/.local/state/orc, where no repository can write.`,
 
 // itemsHere are the files of this repository that want to run commands: its settings, and the plan.
 func (a *App) itemsHere(args []string) ([]trust.Item, error) {
-	repo, err := a.repository()
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := a.settings(repo, nil)
+	cfg, err := a.settingsHere()
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func TestCloseWaitsForALoneCaller(t *testing.T) {
 	closed := make(chan error, 1)
 	err := s.apply(context.Background(), "test", func(tx *transaction) error {
 		go func() { closed <- s.Close() }()
-		<-s.writer.closing // Close waits for us from here on
+		<-s.writer.ended // Close has come to the point where it waits for us
 		_, err := tx.exec(updateTask, "running", nil, "just in time", "aa", "a")
 		return err
 	})

@@ -10,6 +10,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The durabilities. Both survive the death of the process at any instant and never damage the database.
@@ -91,8 +94,31 @@ func OpenSQLite(ctx context.Context, path string, o Options) (_ *SQLiteStore, er
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
+	for began := time.Now(); ; {
+		s, err := openFile(ctx, path, o)
+		if code(err)&0xff != sqlite3.SQLITE_BUSY || time.Since(began) > openPatience {
+			return s, wrap(op, err, path)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, wrap(op, context.Cause(ctx), path)
+		case <-time.After(openPause):
+		}
+	}
+}
+
+// SQLite does not wait for a lock where two connections might wait for one another, as when several turn a fresh file
+// to WAL mode at once: it says "busy" right away, whatever busy_timeout is. A connection that holds nothing yet can
+// begin again without harm.
+const (
+	openPatience = 5 * time.Second
+	openPause    = 10 * time.Millisecond
+)
+
+// openFile makes one try at opening a file that exists. After an error nothing of it is left open.
+func openFile(ctx context.Context, path string, o Options) (*SQLiteStore, error) {
 	if err := identify(ctx, path, len(migrations)); err != nil {
-		return nil, wrap(op, because(ctx, err), path)
+		return nil, because(ctx, err)
 	}
 	s := &SQLiteStore{path: path, closed: make(chan struct{})}
 	s.writing = sql.OpenDB(newConnector(path, url.Values{"_txlock": {"immediate"}}, settings(true, o.Durability, false)))
@@ -104,7 +130,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (_ *SQLiteStore, er
 	s.readers.SetMaxIdleConns(n)
 	s.watch.db = sql.OpenDB(reading)
 	if err := s.start(ctx, o); err != nil {
-		return nil, wrap(op, errors.Join(because(ctx, err), s.writing.Close(), s.readers.Close(), s.watch.db.Close()), path)
+		return nil, errors.Join(because(ctx, err), s.writing.Close(), s.readers.Close(), s.watch.db.Close())
 	}
 	return s, nil
 }

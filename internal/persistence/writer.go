@@ -224,7 +224,10 @@ func (w *writer) next() *request {
 				return nil
 			}
 		case <-w.search.C:
-			w.mu.Lock()
+			if !w.mu.TryLock() { // a lone caller writes; waiting for him would keep us from the queue and from our end
+				w.search.Reset(searchPause)
+				continue
+			}
 			w.makeSearchable()
 			w.mu.Unlock()
 		}

@@ -40,7 +40,7 @@ func (ACP) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (prov
 	p := profileOf(t.Program)
 	switch {
 	case t.Program == "":
-		return invalid(t, "no program: set `program` to an agent that speaks the Agent Client Protocol, such as opencode"), nil
+		return invalid(t, "no program: set its `command` to an agent that speaks the Agent Client Protocol, such as opencode"), nil
 	case t.Resume && p.forgets:
 		r := invalid(t, p.name+" cannot go on with a session by this protocol")
 		r.Kind = provider.KindSession
@@ -69,7 +69,7 @@ func (ACP) Finish(t provider.Turn, exit process.Exit) (provider.Result, error) {
 func (ACP) Inspect(ctx context.Context, name string, env []string) (provider.Installed, error) {
 	if name == "" {
 		return provider.Installed{
-			Login: provider.LoginUnknown, Fix: "set `program` to an agent that speaks the Agent Client Protocol, such as opencode",
+			Login: provider.LoginUnknown, Fix: "set its `command` to an agent that speaks the Agent Client Protocol, such as opencode",
 		}, nil
 	}
 	return stream.Inspect(ctx, name, name, env, "see its documentation")

@@ -14,13 +14,11 @@ package claude
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"orchestrator/internal/process"
@@ -39,12 +37,7 @@ var _ provider.Agent = Claude{}
 func (Claude) Name() string { return "claude" }
 
 // NewSession is a random UUID, the only kind of id that the program takes.
-func (Claude) NewSession() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
+func (Claude) NewSession() string { return stream.NewUUID() }
 
 // Turn runs one turn.
 func (Claude) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
@@ -60,12 +53,10 @@ func (Claude) Finish(t provider.Turn, exit process.Exit) (provider.Result, error
 	return stream.Finish(t, exit, newDecoder(t))
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // HasSession looks for the session's file. The program keeps them by the folder that they began in, but goes on
 // with them from any.
 func (Claude) HasSession(_ context.Context, t provider.Turn) (bool, error) {
-	if !uuid.MatchString(t.Session) {
+	if !stream.IsUUID(t.Session) {
 		return false, nil
 	}
 	home := stream.Home(t.Env, "CLAUDE_CONFIG_DIR", ".claude")

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -38,7 +37,7 @@ func (Codex) NewSession() string { return "" }
 
 // Turn runs one turn.
 func (Codex) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
-	if t.Resume && !uuid.MatchString(t.Session) {
+	if t.Resume && !stream.IsUUID(t.Session) {
 		return provider.Result{
 			Kind: provider.KindSession, Session: t.Session, End: t.From,
 			Error: fmt.Sprintf("%q is no session of Codex", t.Session),
@@ -56,11 +55,9 @@ func (Codex) Finish(t provider.Turn, exit process.Exit) (provider.Result, error)
 	return stream.Finish(t, exit, newDecoder(t))
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // HasSession looks for the session's record below CODEX_HOME. The program goes on with it in any folder.
 func (Codex) HasSession(_ context.Context, t provider.Turn) (bool, error) {
-	if !uuid.MatchString(t.Session) {
+	if !stream.IsUUID(t.Session) {
 		return false, nil
 	}
 	home := stream.Home(t.Env, "CODEX_HOME", ".codex")

@@ -13,12 +13,10 @@ package gemini
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"orchestrator/internal/process"
@@ -37,12 +35,7 @@ var _ provider.Agent = Gemini{}
 func (Gemini) Name() string { return "gemini" }
 
 // NewSession is a random UUID.
-func (Gemini) NewSession() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
+func (Gemini) NewSession() string { return stream.NewUUID() }
 
 // Turn runs one turn.
 func (Gemini) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
@@ -61,12 +54,10 @@ func (Gemini) Finish(t provider.Turn, exit process.Exit) (provider.Result, error
 	return stream.Finish(t, exit, newDecoder())
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // HasSession looks for the session's file among those of the turn's folder. Asking the program would have its model
 // write summaries.
 func (Gemini) HasSession(_ context.Context, t provider.Turn) (bool, error) {
-	if !uuid.MatchString(t.Session) {
+	if !stream.IsUUID(t.Session) {
 		return false, nil
 	}
 	home := stream.Home(t.Env, "GEMINI_CLI_HOME", "")

@@ -25,7 +25,7 @@ func Inspect(ctx context.Context, name, standard string, env []string, install s
 	}
 	in := provider.Installed{Path: Find(name, env), Login: provider.LoginUnknown}
 	if in.Path == "" {
-		in.Fix = fmt.Sprintf("install it (%s), or set `program` to where %s is", install, name)
+		in.Fix = fmt.Sprintf("install it (%s), or set its `command` to where %s is", install, name)
 		return in, nil
 	}
 	out, err := Ask(ctx, "", env, in.Path, "--version")

@@ -193,7 +193,7 @@ func notStarted(t provider.Turn, p Program, err error) (provider.Result, error) 
 	r := provider.Result{Kind: provider.KindInvalid, Session: t.Session}
 	r.Error = fmt.Sprintf("cannot start %s: %s", p.Argv[0], fault.Err)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.Error = fmt.Sprintf("program %s not found: install it, or set `program` to where it is", p.Argv[0])
+		r.Error = fmt.Sprintf("program %s not found: install it, or set its `command` to where it is", p.Argv[0])
 	}
 	return r, nil
 }
