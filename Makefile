@@ -31,12 +31,12 @@ demo: build ## run a plan of real commands on a scratch repository and show the 
 	$(GO) run ./examples/demo -orc bin/orc
 
 .PHONY: test
-test: ## run every test
-	$(GO) test ./...
+test: ## run every test; TESTFLAGS=… for go test
+	$(GO) test $(TESTFLAGS) ./...
 
 .PHONY: test-race
 test-race: ## run every test with the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(MAKE) --no-print-directory test TESTFLAGS=-race
 
 .PHONY: lint
 lint: ## check style and common mistakes; the first time it builds the linter

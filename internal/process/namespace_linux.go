@@ -88,12 +88,38 @@ func setSignalMask(set, old *uint64) error {
 // enterLevel makes the supervisor what its level says. It runs on the thread that starts every
 // command, and leaves that thread without the capability that it needed itself.
 func enterLevel(level Level) error {
+	if err := heedLibcSignals(); err != nil {
+		return err
+	}
 	switch level {
 	case LevelNamespace:
 		return enterNamespace()
 	case LevelSubreaper:
 		if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0, 0, 0, 0); errno != 0 {
 			return fmt.Errorf("become subreaper: %w", errno)
+		}
+	}
+	return nil
+}
+
+// sigaction is the kernel's, as amd64 and arm64 have it.
+type sigaction struct {
+	handler, flags, restorer uintptr
+	mask                     uint64
+}
+
+// heedLibcSignals gives the two signals that the C library keeps for itself their default back. Whoever starts us by
+// its posix_spawn, as make does, has them ignored; Go does not know them, and our commands would inherit that.
+func heedLibcSignals() error {
+	const ignored = 1
+	for sig := uintptr(32); sig <= 33; sig++ {
+		var old, fresh sigaction
+		_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&old)), unsafe.Sizeof(old.mask), 0, 0)
+		if errno == 0 && old.handler == ignored {
+			_, _, errno = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&fresh)), 0, unsafe.Sizeof(old.mask), 0, 0)
+		}
+		if errno != 0 {
+			return fmt.Errorf("set signal %d to its default: %w", sig, errno)
 		}
 	}
 	return nil
