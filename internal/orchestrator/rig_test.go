@@ -280,6 +280,12 @@ func (r *rig) exists(path string) bool {
 	return err == nil
 }
 
+// wrote says whether a file of a task's workspace has something in it: a shell makes it before it writes.
+func (r *rig) wrote(task, name string) bool {
+	info, err := os.Stat(filepath.Join(r.data, "ws", task, name))
+	return err == nil && info.Size() > 0
+}
+
 // merged is a file on the integration branch.
 func (r *rig) merged(name string) string {
 	r.t.Helper()

@@ -125,7 +125,7 @@ func TestCutOffTurnGoesOnInItsSession(t *testing.T) {
 		return "test -e half.txt && echo whole > half.txt\n" + text("three") + end(provider.Result{Summary: "done"})
 	})
 	r.agents(s, &scheduler.Task{ID: "a", WritesFiles: []string{"half.txt"}})
-	r.halted(func() bool { return len(r.history("a")) == 3 && r.exists(filepath.Join(r.data, "ws", "a", "half.txt")) })
+	r.halted(func() bool { return len(r.history("a")) == 3 && r.wrote("a", "half.txt") })
 	if state := r.finish(); state != scheduler.RunCompleted {
 		t.Fatalf("state %s: %s", state, r.task("a").Error)
 	}
@@ -224,7 +224,7 @@ func TestLostSessionIsHandedOverToANewOne(t *testing.T) {
 				return end(provider.Result{Summary: "done"})
 			})
 			r.agents(s, &scheduler.Task{ID: "a"})
-			r.halted(func() bool { return len(r.history("a")) == 2 && r.exists(filepath.Join(r.data, "ws", "a", "half.txt")) })
+			r.halted(func() bool { return len(r.history("a")) == 2 && r.wrote("a", "half.txt") })
 			s.probe = probe
 			if err := os.Remove(filepath.Join(s.dir, "chosen-1")); err != nil {
 				t.Fatal(err)
