@@ -28,6 +28,12 @@ func onOwnGoroutine() bool {
 	}
 }
 
+// idle waits until the writer's goroutine has put down what it held for its last request: it answers before that.
+func idle(s *SQLiteStore) {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+}
+
 func TestALoneCallerThatCannotBeCancelledWritesByItself(t *testing.T) {
 	s := fileStore(t, Options{})
 	cancellable, cancel := context.WithCancel(t.Context())
@@ -40,6 +46,7 @@ func TestALoneCallerThatCannotBeCancelledWritesByItself(t *testing.T) {
 		{"cancellable", cancellable, false},
 		{"not cancellable", context.WithoutCancel(cancellable), true},
 	} {
+		idle(s)
 		err := s.apply(c.ctx, "test", func(*transaction) error {
 			if own := onOwnGoroutine(); own != c.own {
 				t.Errorf("%s: on its own goroutine %v, want %v", c.name, own, c.own)
@@ -85,6 +92,7 @@ func TestACallerThatIsNotAloneSharesTheCommitOfTheOthers(t *testing.T) {
 func TestCloseWaitsForALoneCaller(t *testing.T) {
 	s := fileStore(t, Options{})
 	closed := make(chan error, 1)
+	idle(s)
 	err := s.apply(context.Background(), "test", func(tx *transaction) error {
 		go func() { closed <- s.Close() }()
 		<-s.writer.ended // Close has come to the point where it waits for us
