@@ -67,24 +67,56 @@ var notSecret = map[string]bool{"PWD": true, "OLDPWD": true, "SSH_AUTH_SOCK": tr
 // SecretName says whether a variable of this name probably holds a secret.
 func SecretName(name string) bool { return !notSecret[name] && secretName.MatchString(name) }
 
-// forms are keys that are known by how they look. Each is bounded, so that a text cannot make it slow.
-var forms = regexp.MustCompile(strings.Join([]string{
-	`\bsk-[A-Za-z0-9_-]{16,512}`,                    // OpenAI, Anthropic
-	`\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,255}`, // GitHub
-	`\bgithub_pat_[A-Za-z0-9_]{20,255}`,             //
-	`\bglpat-[A-Za-z0-9_-]{16,255}`,                 // GitLab
-	`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`,                 // AWS
-	`\bAIza[0-9A-Za-z_-]{30,64}`,                    // Google
-	`\bya29\.[0-9A-Za-z_-]{20,512}`,                 //
-	`\bxox[abeoprs]-[0-9A-Za-z-]{10,255}`,           // Slack
-	`\bnpm_[A-Za-z0-9]{30,64}`,                      // npm
-	`\bpypi-[A-Za-z0-9_-]{40,512}`,                  // PyPI
-	`\bhf_[A-Za-z0-9]{30,64}`,                       // Hugging Face
-	`\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,255}`,     // Stripe
-	`\bxai-[A-Za-z0-9]{40,255}`,                     // xAI
-	`\bgsk_[A-Za-z0-9]{30,255}`,                     // Groq
-	`\beyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,1000}\.[A-Za-z0-9_-]{10,1000}`, // JSON Web Tokens
-}, "|"))
+// form is a kind of key that is known by how it looks.
+type form struct {
+	begins  []string // one of these stands at its beginning
+	pattern string   // what comes behind that; bounded, so that a text cannot make it slow
+}
+
+// known are the forms of keys.
+var known = []form{
+	{[]string{"sk-"}, `[A-Za-z0-9_-]{16,512}`},                                                        // OpenAI, Anthropic
+	{[]string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, `[A-Za-z0-9]{20,255}`},                         // GitHub
+	{[]string{"github_pat_"}, `[A-Za-z0-9_]{20,255}`},                                                 //
+	{[]string{"glpat-"}, `[A-Za-z0-9_-]{16,255}`},                                                     // GitLab
+	{[]string{"AKIA", "ASIA"}, `[0-9A-Z]{16}\b`},                                                      // AWS
+	{[]string{"AIza"}, `[0-9A-Za-z_-]{30,64}`},                                                        // Google
+	{[]string{"ya29."}, `[0-9A-Za-z_-]{20,512}`},                                                      //
+	{[]string{"xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-"}, `[0-9A-Za-z-]{10,255}`}, // Slack
+	{[]string{"npm_"}, `[A-Za-z0-9]{30,64}`},                                                          // npm
+	{[]string{"pypi-"}, `[A-Za-z0-9_-]{40,512}`},                                                      // PyPI
+	{[]string{"hf_"}, `[A-Za-z0-9]{30,64}`},                                                           // Hugging Face
+	{[]string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"}, `[A-Za-z0-9]{16,255}`},                 // Stripe
+	{[]string{"xai-"}, `[A-Za-z0-9]{40,255}`},                                                         // xAI
+	{[]string{"gsk_"}, `[A-Za-z0-9]{30,255}`},                                                         // Groq
+	{[]string{"eyJ"}, `[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,1000}\.[A-Za-z0-9_-]{10,1000}`},    // JSON Web Tokens
+}
+
+// forms finds keys of all known forms.
+var forms = func() *regexp.Regexp {
+	var all []string
+	for _, f := range known {
+		var words []string
+		for _, w := range f.begins {
+			words = append(words, regexp.QuoteMeta(w))
+		}
+		all = append(all, `\b(?:`+strings.Join(words, "|")+`)`+f.pattern)
+	}
+	return regexp.MustCompile(strings.Join(all, "|"))
+}()
+
+// suspicious says whether a key may begin in a text. Most texts hold no beginning of one, and to look for that is a
+// hundred times cheaper than to look for whole keys.
+func suspicious(s string) bool {
+	for i := range known {
+		for _, w := range known[i].begins {
+			if strings.Contains(s, w) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // login is a password in an address: what stands between the colon and the @ goes.
 var login = regexp.MustCompile(`(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@"']{0,128}:)[^\s/@"']{1,256}@`)
@@ -111,8 +143,11 @@ func (r *Redactor) line(s string) string {
 	if strings.Contains(s, "://") {
 		s = login.ReplaceAllString(s, "${1}"+Mark+"@")
 	}
+	if !suspicious(s) {
+		return s
+	}
 	return forms.ReplaceAllString(s, Mark)
 }
 
 // HasForm says whether a text has a key in it that is known by its form.
-func HasForm(s string) bool { return forms.MatchString(s) || block.MatchString(s) }
+func HasForm(s string) bool { return suspicious(s) && forms.MatchString(s) || block.MatchString(s) }

@@ -158,3 +158,18 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
+
+func TestEveryBeginningOfAKeyIsNoticed(t *testing.T) {
+	samples := []string{strings.Repeat("A1", 8), strings.Repeat("a1B2", 12), strings.Repeat("a1", 6) + ".ey" + "J" + strings.Repeat("a1", 6) + "." + strings.Repeat("a1", 6)}
+	for _, f := range known {
+		for _, word := range f.begins {
+			noticed := false
+			for _, s := range samples {
+				noticed = noticed || (*Redactor)(nil).String("it is "+word+s+" here") == "it is "+Mark+" here"
+			}
+			if !noticed {
+				t.Errorf("nothing that begins with %q is noticed", word)
+			}
+		}
+	}
+}

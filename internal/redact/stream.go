@@ -115,9 +115,11 @@ func (s *Stream) safe(text string) int {
 
 // within is where an endless word is cut: its end is kept back, and whatever key reaches into that.
 func (s *Stream) within(text string, cut int) int {
-	for _, at := range forms.FindAllStringIndex(text, -1) {
-		if at[0] < cut && cut < at[1] {
-			cut = at[0]
+	if suspicious(text) {
+		for _, at := range forms.FindAllStringIndex(text, -1) {
+			if at[0] < cut && cut < at[1] {
+				cut = at[0]
+			}
 		}
 	}
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
