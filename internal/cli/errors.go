@@ -99,7 +99,20 @@ func hint(err error) string {
 	if errors.As(err, &stored) && stored.Hint != "" {
 		return stored.Hint
 	}
-	return workspace.Hint(err)
+	if h := workspace.Hint(err); h != "" {
+		return h
+	}
+	if diskFull(err) {
+		return "free some space on the disk, then go on: orc resume"
+	}
+	return ""
+}
+
+// diskFull says whether something could not be written for want of space: by this program, or by git, which only says
+// it in words.
+func diskFull(err error) bool {
+	var git *workspace.CommandError
+	return errors.Is(err, syscall.ENOSPC) || errors.As(err, &git) && strings.Contains(git.Stderr, "No space left on device")
 }
 
 // report prints an error and its hint, and returns the exit code.

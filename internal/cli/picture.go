@@ -8,6 +8,7 @@ import (
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 // picture is all that the store holds of a run at one moment, as the reading commands show it.
@@ -192,11 +193,26 @@ func (p *picture) counts() []string {
 	}
 	var parts []string
 	for _, word := range append(order, "to go") {
-		if count[word] > 0 {
-			parts = append(parts, itoa(count[word])+" "+word)
+		switch n := count[word]; {
+		case n == 0:
+		case word == "failed":
+			parts = append(parts, view.FailedCount(n, p.allowed()))
+		default:
+			parts = append(parts, itoa(n)+" "+word)
 		}
 	}
 	return parts
+}
+
+// allowed is how many tasks failed without failing the run.
+func (p *picture) allowed() int {
+	n := 0
+	for _, t := range p.tasks {
+		if t.Status == scheduler.TaskFailed && !failsHard(t) {
+			n++
+		}
+	}
+	return n
 }
 
 // exitStatus is the code of `orc status --exit-status`.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +64,17 @@ func (a *App) goodPlan(path string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, a.printDiagnostics(list, path)
+	return p, a.planVerdict(path, list)
+}
+
+// planVerdict tells what was found in a plan, and fails when there is an error among it.
+func (a *App) planVerdict(path string, list diagnostic.List) error {
+	err := a.printDiagnostics(list, path)
+	if list.HasErrors() {
+		_, werr := fmt.Fprintf(a.Stderr, "\n%s. Nothing was run.\n", list.Summary())
+		err = errors.Join(err, werr)
+	}
+	return err
 }
 
 func newPlanCheck(a *App) *cobra.Command {
@@ -114,11 +123,7 @@ The exit code is 2 when there are errors.`,
 
 // checkedPlan tells a person what was found.
 func (a *App) checkedPlan(path string, p *plan.Plan, list diagnostic.List) error {
-	if err := a.printDiagnostics(list, path); err != nil {
-		if list.HasErrors() {
-			_, werr := fmt.Fprintf(a.Stderr, "\n%s. Nothing was run.\n", list.Summary())
-			err = errors.Join(err, werr)
-		}
+	if err := a.planVerdict(path, list); err != nil {
 		return err
 	}
 	if len(list) > 0 && !a.globals.quiet {
@@ -213,14 +218,18 @@ func newPlanDocument(p *plan.Plan) planDocument {
 		Tasks: []plannedTask{},
 	}
 	for _, t := range p.Tasks() {
-		doc.Tasks = append(doc.Tasks, plannedTask{
-			ID: string(t.ID), Name: t.Name, Agent: t.AgentRole, Prompt: t.Prompt, Command: t.Command,
-			Needs: append([]scheduler.TaskID{}, t.DependsOn...), Writes: append([]string{}, t.WritesFiles...),
-			Verify: append([]string{}, t.Verify...), OnFailure: t.FailureMode, Isolation: t.Isolation,
-			MaxAttempts: max(1, t.Attempts), TimeoutMS: t.Timeout.Milliseconds(),
-		})
+		doc.Tasks = append(doc.Tasks, newPlannedTask(t))
 	}
 	return doc
+}
+
+func newPlannedTask(t *scheduler.Task) plannedTask {
+	return plannedTask{
+		ID: string(t.ID), Name: t.Name, Agent: t.AgentRole, Prompt: t.Prompt, Command: t.Command,
+		Needs: append([]scheduler.TaskID{}, t.DependsOn...), Writes: append([]string{}, t.WritesFiles...),
+		Verify: append([]string{}, t.Verify...), OnFailure: t.FailureMode, Isolation: t.Isolation,
+		MaxAttempts: max(1, t.Attempts), TimeoutMS: t.Timeout.Milliseconds(),
+	}
 }
 
 func (a *App) writePlan(doc planDocument) error {
@@ -261,35 +270,6 @@ func (a *App) writePlan(doc planDocument) error {
 		t.add(cell{text: task.ID, style: p.bold}, plain(who), plain(strings.Join(rules, ", ")), cell{text: view.SanitizeLine(what), style: p.dim})
 	}
 	return t.write(a.Stdout, "  ", a.width(a.Stdout))
-}
-
-func newPlanGraph(a *App) *cobra.Command {
-	var format string
-	cmd := &cobra.Command{
-		Use:               "graph [PLAN]",
-		Short:             "Draw what needs what",
-		Example:           "  orc plan graph\n  orc plan graph --format mermaid >> README.md",
-		Args:              between(0, 1),
-		ValidArgsFunction: completePlans,
-	}
-	cmd.Flags().StringVar(&format, "format", "", "how: "+strings.Join(plan.GraphFormats(), ", "))
-	mustComplete(cmd, "format", plan.GraphFormats()...)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		f := plan.GraphFormat(format)
-		if f == "" && a.ascii() {
-			f = plan.ASCII
-		}
-		// An unknown format is found before the plan is read.
-		if err := plan.Graph(io.Discard, nil, f); err != nil {
-			return usageError("one of: "+strings.Join(plan.GraphFormats(), ", "), "--format: %w", err)
-		}
-		p, err := a.goodPlan(a.planPath(args))
-		if err != nil {
-			return err
-		}
-		return plan.Graph(a.Stdout, p.Tasks(), f)
-	}
-	return cmd
 }
 
 func newPlanSchema(a *App) *cobra.Command {

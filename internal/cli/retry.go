@@ -76,8 +76,8 @@ func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.R
 		if again || held {
 			possible++
 		}
-		if wanted[t.ID] && t.Status == scheduler.TaskRunning && !held {
-			return usageError("orc cancel "+string(t.ID), "%s is running", t.ID)
+		if wanted[t.ID] && !again && !held && !req.Cascade {
+			return cannotRetry(t)
 		}
 	}
 	if len(req.Tasks) == 0 && possible == 0 {
@@ -95,4 +95,15 @@ func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.R
 		what = taskNames(req.Tasks)
 	}
 	return a.tell("Run %s tries %s again. Watch it: orc status %s", run.ID, what, run.ID)
+}
+
+// cannotRetry says why a task cannot be run again, and what can be done instead.
+func cannotRetry(t *scheduler.Task) error {
+	switch t.Status {
+	case scheduler.TaskRunning:
+		return usageError("orc cancel "+string(t.ID), "%s is running", t.ID)
+	case scheduler.TaskCompleted:
+		return usageError("orc retry --from "+string(t.ID)+" runs it, and everything that needs it, again", "%s did not fail: it is done", t.ID)
+	}
+	return usageError("orc resume", "%s has not run yet", t.ID)
 }

@@ -2,16 +2,11 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +14,6 @@ import (
 	"orchestrator/internal/diagnostic"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/plan"
-	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 )
@@ -123,7 +117,7 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.loadPlan(a.path(path), cfg)
+	p, err := a.loadPlan(a.planPath([]string{path}), cfg)
 	if err != nil {
 		return err
 	}
@@ -142,7 +136,7 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	}
 	a.caution(ctx, repo, run)
 	if o.dryRun {
-		return a.dryRun(p, run, tasks)
+		return a.dryRun(run, tasks, mode)
 	}
 	st, err := a.openStore(ctx)
 	if err != nil {
@@ -178,10 +172,7 @@ func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
 	}
-	if err := a.printDiagnostics(list, path); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, a.planVerdict(path, list)
 }
 
 // printDiagnostics shows what was found in a file and fails when there is an error among it.
@@ -206,6 +197,9 @@ func (a *App) printDiagnostics(list diagnostic.List, path string) error {
 func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, tasks []*scheduler.Task, o runFlags) (persistence.Run, error) {
 	branch, head, err := repo.Head(ctx)
 	if err != nil {
+		return persistence.Run{}, err
+	}
+	if err := refuseHidden(ctx, repo); err != nil {
 		return persistence.Run{}, err
 	}
 	base, ref := head, branch
@@ -285,99 +279,6 @@ func (a *App) caution(ctx context.Context, repo *workspace.Repository, run persi
 	if has, err := repo.Submodules(ctx, run.Base); err == nil && has {
 		a.note("this repository has submodules; their folders are empty in workspaces (a task may run `git submodule update --init`)")
 	}
-}
-
-// create stores the run under a free id. A plan that is being run in this repository is not started again.
-func (a *App) create(ctx context.Context, st persistence.Store, w *watch, tasks []*scheduler.Task) error {
-	data, err := a.DataDir()
-	if err != nil {
-		return err
-	}
-	// One creation at a time for a plan: otherwise two commands typed at once would not see each other.
-	sum := sha256.Sum256([]byte(w.run.Repository + "\x00" + w.run.PlanPath))
-	locks := filepath.Join(data, "locks")
-	if err := os.MkdirAll(locks, 0o700); err != nil {
-		return fmt.Errorf("make the locks' folder: %w", err)
-	}
-	lock, err := holdFor(ctx, filepath.Join(locks, hex.EncodeToString(sum[:8])+".lock"))
-	if err != nil {
-		return err
-	}
-	w.creation = lock
-	if err := a.refuseSecond(ctx, st, w.run); err != nil {
-		return errors.Join(err, w.created())
-	}
-	for length := 4; ; length++ {
-		id := randomHex((length + 1) / 2)[:length]
-		w.run.ID, w.run.Branch = scheduler.RunID(id), "orc/"+id
-		err := st.CreateRun(ctx, w.run, tasks)
-		if errors.Is(err, persistence.ErrConflict) && length < 16 {
-			continue
-		}
-		if err != nil {
-			return errors.Join(err, w.created())
-		}
-		return nil
-	}
-}
-
-// holdFor waits a short while for a lock that another command holds while it creates a run.
-func holdFor(ctx context.Context, path string) (*process.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		lock, err := process.Hold(path)
-		if !errors.Is(err, process.ErrHeld) {
-			return lock, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, &ExitError{Code: ExitUsage, Err: errorf("another orc run of this plan is just starting"), Hint: "orc status"}
-		case <-tick.C:
-		}
-	}
-}
-
-// refuseSecond fails when the same plan is being run in the same repository.
-func (a *App) refuseSecond(ctx context.Context, st persistence.Store, run persistence.Run) error {
-	runs, err := st.ListRuns(ctx, persistence.RunFilter{Repository: run.Repository})
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		if r.PlanPath != run.PlanPath || r.State.Terminal() {
-			continue
-		}
-		alive, err := a.ownerAlive(ctx, st, r)
-		if err != nil {
-			return err
-		}
-		if alive {
-			return &ExitError{
-				Code: ExitUsage, Err: errorf("this plan is already running as run %s", r.ID),
-				Hint: fmt.Sprintf("see it: orc status %s\nor end it first: orc cancel %s", r.ID, r.ID),
-			}
-		}
-		a.note("run %s of this plan was not finished (orc resume %s goes on with it); this is a new run", r.ID, r.ID)
-		break // the latest is the one that matters
-	}
-	return nil
-}
-
-// dryRun says what would run.
-func (a *App) dryRun(p *plan.Plan, run persistence.Run, tasks []*scheduler.Task) error {
-	w := a.Stdout
-	if _, err := fmt.Fprintf(w, "%s: %s, %d at a time, from %s\n", run.Name, plural(len(tasks), "task", "tasks"),
-		run.Concurrency, baseName(run)); err != nil {
-		return err
-	}
-	if err := plan.Graph(w, tasks, plan.Text); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "Nothing was started (--dry-run).\n")
-	return err
 }
 
 // baseName is where a run starts from, for people: main@1c9e2ab.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"orchestrator/internal/config"
 	"orchestrator/internal/persistence"
@@ -23,7 +24,7 @@ func (a *App) openStore(ctx context.Context) (persistence.Store, error) {
 	}
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, &ExitError{
-			Code: ExitFailures,
+			Code: ExitUsage,
 			Err:  fmt.Errorf("make the data folder: %w", err),
 			Hint: "make " + a.tilde(data) + " writable, or set XDG_DATA_HOME to a folder that is",
 		}
@@ -39,7 +40,7 @@ func (a *App) readStore(ctx context.Context) (persistence.Store, error) {
 		return nil, err
 	}
 	path := filepath.Join(data, databaseFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
 	return a.OpenStore(ctx, path, a.storeOptions())

@@ -8,7 +8,9 @@ func newHelpTopics() []*cobra.Command {
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: topicExitCodes},
 		{Use: "environment", Short: "The variables that are read", Long: topicEnvironment},
 		{Use: "json", Short: "Output for programs: --json, --jq and --template", Long: topicJSON},
+		{Use: "keys", Short: "The keys while a run is shown", Long: topicKeys},
 		{Use: "plan", Short: "How a plan is written", Long: topicPlan},
+		{Use: "plan-errors", Short: "What the codes of a plan's errors mean", Long: topicPlanErrors},
 	}
 }
 
@@ -92,4 +94,15 @@ A plan is a YAML (or JSON) file
   orc plan show                 what runs, in which order
   orc plan schema               the JSON Schema, for editors
   orc init                      writes a first plan and its schema
+`
+
+const topicKeys = `
+Keys while orc run or orc resume shows a run on a terminal
+
+  q        leave it running in the background; orc status shows it
+  Ctrl-C   stop: nothing more is started, running tasks may end; orc resume goes on
+  Ctrl-C   the second time: stop now; what running tasks had done is kept
+  Ctrl-Z   suspend the display; the run goes on
+
+Closing the window is the same as q.
 `

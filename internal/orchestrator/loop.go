@@ -158,14 +158,23 @@ func (e *Engine) counts() map[string]int {
 	return c
 }
 
-// cause names the first task in plan order whose failure makes the run a failed one.
+// cause names the first task in plan order that failed hard, else the first that failed at all.
 func (e *Engine) cause() string {
+	allowed := ""
 	for _, id := range e.order {
-		if t := e.tasks[id]; t.task.Status == scheduler.TaskFailed {
-			return fmt.Sprintf("%s: %s", id, t.task.Error)
+		t := e.tasks[id].task
+		if t.Status != scheduler.TaskFailed {
+			continue
+		}
+		why := fmt.Sprintf("%s: %s", id, t.Error)
+		if t.FailureMode == scheduler.FailHard || t.FailureMode == "" {
+			return why
+		}
+		if allowed == "" {
+			allowed = why
 		}
 	}
-	return ""
+	return allowed
 }
 
 // take answers one input.

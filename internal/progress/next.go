@@ -44,10 +44,11 @@ func (s *summary) afterSuccess() []command {
 	if !s.merges() {
 		return []command{{"orc status", "what each task did"}}
 	}
-	return []command{
-		{"orc diff", "what changed"},
-		{"orc merge", "bring it into " + cmp.Or(s.run.BaseRef, "your branch")},
+	merge := command{"orc merge", "bring it into " + cmp.Or(s.run.BaseRef, "your branch")}
+	if s.run.BaseRef != "" && s.run.BaseRef == s.run.Base { // a commit: there is no branch that it could go into by itself
+		merge = command{"orc merge --into BRANCH", "bring it into a branch"}
 	}
+	return []command{{"orc diff", "what changed"}, merge}
 }
 
 func (s *summary) afterFailure() []command {

@@ -79,6 +79,22 @@ func TestSummaryEndsWithTheCommandsThatLeadOn(t *testing.T) {
 	}
 }
 
+func TestARunFromACommitIsMergedIntoANamedBranch(t *testing.T) {
+	s := seed()
+	s.BaseRef = s.Base
+	run := view.New(s)
+	for _, e := range succeeded() {
+		run.Fold(e)
+	}
+	var out bytes.Buffer
+	if err := Summary(&out, run, Closing{}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(out.String(), "  orc merge --into BRANCH    bring it into a branch\n") {
+		t.Errorf("got:\n%s", &out)
+	}
+}
+
 func TestOnlyTheGlyphIsColoured(t *testing.T) {
 	var colored, bare bytes.Buffer
 	for w, color := range map[*bytes.Buffer]bool{&colored: true, &bare: false} {

@@ -102,12 +102,20 @@ func (r *Run) Tally(sep string) string {
 		}
 	}
 	return r.Counts().join(sep, func(w Word, n int) string {
-		switch {
-		case w != Failed || allowed == 0:
+		if w != Failed {
 			return fmt.Sprintf("%d %s", n, w)
-		case allowed == n:
-			return fmt.Sprintf("%d failed (allowed)", n)
 		}
-		return fmt.Sprintf("%d failed (%d allowed)", n, allowed)
+		return FailedCount(n, allowed)
 	})
+}
+
+// FailedCount says how many tasks failed, and how many of those do not fail the run.
+func FailedCount(n, allowed int) string {
+	switch allowed {
+	case 0:
+		return fmt.Sprintf("%d failed", n)
+	case n:
+		return fmt.Sprintf("%d failed (allowed)", n)
+	}
+	return fmt.Sprintf("%d failed (%d allowed)", n, allowed)
 }

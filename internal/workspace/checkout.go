@@ -31,6 +31,18 @@ func (r *Repository) Head(ctx context.Context) (branch, commit string, err error
 	return branch, commit, checkID(commit)
 }
 
+// BranchExists says whether there is a branch of this name.
+func (r *Repository) BranchExists(ctx context.Context, branch string) (bool, error) {
+	_, err := r.run(ctx, r.plumbing("show-ref", "--verify", "-q", "refs/heads/"+branch))
+	if exitCode(err) == 1 {
+		return false, nil
+	}
+	if err != nil {
+		return false, &Error{Op: "look for branch " + branch, Err: err}
+	}
+	return true, nil
+}
+
 func noCommits(op string) error {
 	return &Error{Op: op, Kind: ErrNoCommits, Hint: "make a first commit: git add -A && git commit -m start"}
 }

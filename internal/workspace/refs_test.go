@@ -30,6 +30,9 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	r.GitIn(outside, "init", "-q", "--bare", "bare.git")
 	workspacetest.Write(t, outside, "old-git", "#!/bin/sh\necho git version 2.37.9\n")
 	must(t, os.Chmod(filepath.Join(outside, "old-git"), 0o755))
+	broken := filepath.Join(outside, "a\nb")
+	must(t, os.Mkdir(broken, 0o700))
+	r.GitIn(broken, "init", "-q")
 	for name, c := range map[string]struct {
 		dir, program string
 		kind         error
@@ -39,6 +42,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"bare":              {filepath.Join(outside, "bare.git"), "", workspace.ErrBare},
 		"in the git folder": {filepath.Join(r.Root, ".git"), "", workspace.ErrBare},
 		"no git":            {r.Root, filepath.Join(outside, "git"), workspace.ErrGitMissing},
+		"a line break":      {broken, "", workspace.ErrInvalid},
 		"old git":           {r.Root, filepath.Join(outside, "old-git"), workspace.ErrGitTooOld},
 	} {
 		err := open(c.dir, r.Environ, c.program)
@@ -47,6 +51,16 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 	must(t, open(filepath.Join(r.Root, "src/deep"), r.Environ, ""))
+}
+
+func TestBranchExists(t *testing.T) {
+	r := workspacetest.New(t, workspacetest.Options{})
+	r.GitIn(r.Root, "branch", "there/deep")
+	for branch, want := range map[string]bool{"there/deep": true, "there": false, "deep": false, "not-there": false} {
+		if got, err := r.Repo.BranchExists(t.Context(), branch); err != nil || got != want {
+			t.Errorf("%s: %v, %v", branch, got, err)
+		}
+	}
 }
 
 func TestHeadAndResolve(t *testing.T) {

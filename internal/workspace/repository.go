@@ -71,6 +71,10 @@ func Open(ctx context.Context, dir string, o Options) (*Repository, error) {
 	} else if !st.IsDir() {
 		return nil, &Error{Op: op, Kind: ErrNotRepository, Err: fmt.Errorf("%s is not a folder", dir)}
 	}
+	if strings.Contains(dir, "\n") {
+		// Git writes paths on lines of their own: in what it says here and in the files by which clones share objects.
+		return nil, &Error{Op: op, Kind: ErrInvalid, Err: fmt.Errorf("the path %q has a line break", dir), Hint: "rename the folder"}
+	}
 	out, err := g.run(ctx, call{dir: dir, config: [][2]string{{"safe.bareRepository", "all"}}, args: []string{
 		"rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--show-object-format", "--path-format=absolute",
 		"--git-dir", "--git-common-dir",
