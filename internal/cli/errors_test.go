@@ -51,8 +51,10 @@ func TestReportTellsTheCauseThenTheHint(t *testing.T) {
 		"lines":  {usageError("a\nb", "one\ntwo"), "error: one\n  two\nhint: a\n      b\n"},
 		"escape": {errors.New("bad \x1b[31mred\x1b[0m\x07 name"), "error: bad red name\n"},
 		"store":  {fmt.Errorf("open: %w", &persistence.Error{Op: "x", Hint: "free some space"}), "error: open: x\nhint: free some space\n"},
-		"full disk": {fmt.Errorf("task a: %w", &workspace.CommandError{Args: []string{"update-index"}, Err: errors.New("exit status 128"), Stderr: "fatal: unable to write: No space left on device"}),
-			"error: task a: git update-index: exit status 128: fatal: unable to write: No space left on device\nhint: free some space on the disk, then go on: orc resume\n"},
+		"full disk": {
+			fmt.Errorf("task a: %w", &workspace.CommandError{Args: []string{"update-index"}, Err: errors.New("exit status 128"), Stderr: "fatal: unable to write: No space left on device"}),
+			"error: task a: git update-index: exit status 128: fatal: unable to write: No space left on device\nhint: free some space on the disk, then go on: orc resume\n",
+		},
 		"outermost":     {&ExitError{Code: 1, Err: &persistence.Error{Op: "x", Hint: "inner"}, Hint: "outer"}, "error: x\nhint: outer\n"},
 		"empty outside": {&ExitError{Code: 1, Err: &persistence.Error{Op: "x", Hint: "inner"}}, "error: x\nhint: inner\n"},
 	}
