@@ -177,7 +177,7 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 // checkBase says whether what a need had merged is in the base of an attempt.
 func (c *checker) checkBase(k key, need scheduler.TaskID, merge string) {
 	a := c.attempt[k]
-	if a == nil || a.Base == "" || merge == "" {
+	if a == nil || a.Base == "" || merge == "" || c.Missing != "" {
 		return
 	}
 	base, known := c.place[a.Base]
