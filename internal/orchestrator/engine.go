@@ -138,6 +138,7 @@ type tracked struct {
 	lost    int                   // times that its supervisor went away
 	note    string                // for the next attempt
 	found   *workspace.MergedWork // merged work of an attempt that the store does not know
+	pin     string                // the ref that keeps it
 }
 
 // New checks the options.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/invariants"
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
@@ -52,6 +53,7 @@ type rig struct {
 	one    bool // one attempt at a time
 	looked atomic.Int64
 	cut    *cut // nil = nothing is cut off
+	lossy  bool // the test itself destroys work
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -92,7 +94,26 @@ func newRig(t *testing.T) *rig {
 	if r.repo, err = workspace.Open(ctx, root, workspace.Options{Environ: r.environ, Data: data}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(r.verify)
 	return r
+}
+
+// verify holds what is recorded of the run against git, whatever a test did to it. No owner is left.
+func (r *rig) verify() {
+	if r.run.ID == "" || r.t.Failed() {
+		return
+	}
+	ctx := context.WithoutCancel(r.ctx)
+	f, err := invariants.Gather(ctx, r.store, r.repo.Query, r.run.ID)
+	if err != nil {
+		r.t.Errorf("read what is left of the run: %v", err)
+	}
+	for _, b := range invariants.Check(f) {
+		if r.lossy && b.Rule == invariants.NothingLost {
+			continue
+		}
+		r.t.Errorf("in the end: %s", b)
+	}
 }
 
 func (r *rig) git(args ...string) string {
