@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -114,10 +115,14 @@ func (d *disturbance) numb(ctx context.Context, o *owner) error {
 		_ = syscall.Kill(pid, syscall.SIGSTOP) // perhaps it has just ended
 	}
 	o.stop()
+	before, err := d.site.ledger.size()
+	if err != nil {
+		return err
+	}
 	second, err := d.rival(ctx)
 	switch {
 	case second != nil && d.numbed:
-		d.await(ctx, second, 15*hesitation, 12) // long enough to do what it must not do
+		d.untilStarted(ctx, second, before, 15*hesitation) // which it must not do
 	case second != nil:
 		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
 	}
@@ -142,6 +147,18 @@ func (d *disturbance) untilBusy(ctx context.Context, o *owner) {
 	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < 3*hesitation; {
 		entries, err := d.site.ledger.read()
 		if err == nil && d.busy(entries) {
+			return
+		}
+		d.await(ctx, o, 5*time.Millisecond, 0)
+	}
+}
+
+// untilStarted waits until a command has begun since the ledger was so long.
+func (d *disturbance) untilStarted(ctx context.Context, o *owner, before int64, limit time.Duration) {
+	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < limit; {
+		entries, err := d.site.ledger.read()
+		if err == nil && slices.ContainsFunc(entries, func(e entry) bool { return e.word == wordStart && e.offset >= before }) {
+			d.await(ctx, o, 50*time.Millisecond, 0) // it looks for others next
 			return
 		}
 		d.await(ctx, o, 5*time.Millisecond, 0)

@@ -47,6 +47,9 @@ func (r result) verdict() string {
 // is only run disturbed and has nothing to be compared with. An error means that the round could not be judged.
 func (r round) play(ctx context.Context) (res result, err error) {
 	p := newPlan(rand.New(rand.NewPCG(r.seed, 0)))
+	if r.mutant == "no-quiesce" {
+		p = p.lasting()
+	}
 	res, calm, err := r.prepare(ctx, p)
 	if err != nil {
 		return res, err

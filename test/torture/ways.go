@@ -93,7 +93,8 @@ func (w way) play(ctx context.Context, d *disturbance, o *owner) error {
 		if d.script != nil {
 			return o.wait(ctx, patience)
 		}
-		// One that is not passed after so long is given up, so that there is more to disturb.
+		// One that is not passed so long after the owner began is given up, so that there is more to disturb.
+		d.await(ctx, o, patience, 1)
 		d.await(ctx, o, time.Duration(haste*d.watcher.left*float64(d.calm.took))+time.Second/2, 0)
 		w = kill
 	} else {
@@ -156,6 +157,9 @@ func (d *disturbance) reach() float64 {
 func (d *disturbance) moment(ctx context.Context, o *owner) {
 	left := d.reach() * d.watcher.left
 	if d.rng.IntN(2) == 0 {
+		if d.rng.IntN(4) > 0 { // else it is perhaps hit while it takes the run over
+			d.await(ctx, o, patience, 1)
+		}
 		d.await(ctx, o, time.Duration(d.rng.Float64()*left*float64(d.calm.took)), 0)
 		return
 	}
