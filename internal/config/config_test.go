@@ -74,6 +74,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		},
 		Providers: map[string]Provider{"command": {Driver: "command"}}, Env: []string{},
 		OutputLimit: 256 << 20, Grace: 10 * time.Second, Retention: 720 * time.Hour,
+		StallTimeout: 15 * time.Minute, ToolTimeout: 2 * time.Hour,
 	}
 	settings := c.settings
 	c.settings = nil

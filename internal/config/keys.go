@@ -115,6 +115,16 @@ var table = []Key{
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },
 	},
 	{
+		Name: "stall_timeout", Type: "duration", Default: "15m", shape: textShape,
+		About: "How long nothing may be heard of an agent that has no tool at work before it is interrupted and asked to go on.",
+		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.StallTimeout, text) },
+	},
+	{
+		Name: "tool_timeout", Type: "duration", Default: "2h", shape: textShape,
+		About: "How long one tool of an agent (a build, a test run) may be at work before the agent is interrupted and told so.",
+		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.ToolTimeout, text) },
+	},
+	{
 		Name: "retention", Type: "duration", Default: "720h", shape: textShape,
 		About: "How long finished runs are kept before `orc clean` removes them.",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Retention, text) },
