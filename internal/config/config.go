@@ -30,6 +30,9 @@ type Config struct {
 	StallTimeout time.Duration // how long nothing may be heard of an agent without a tool at work
 	ToolTimeout  time.Duration // how long one of its tools may be
 
+	NotifyBell    bool   // whether a terminal rings when something newly needs the person
+	NotifyCommand string // what is run then; empty = nothing
+
 	// Trust lists the project's files that define commands: whoever cloned the repository did not write those.
 	Trust []CommandFile
 
