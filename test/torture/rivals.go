@@ -115,7 +115,7 @@ func (d *disturbance) numb(ctx context.Context, o *owner) error {
 		_ = syscall.Kill(pid, syscall.SIGSTOP) // perhaps it has just ended
 	}
 	o.stop()
-	before, err := d.site.ledger.size()
+	before, err := d.site.ledger.read()
 	if err != nil {
 		return err
 	}
@@ -153,11 +153,16 @@ func (d *disturbance) untilBusy(ctx context.Context, o *owner) {
 	}
 }
 
-// untilStarted waits until a command has begun since the ledger was so long.
-func (d *disturbance) untilStarted(ctx context.Context, o *owner, before int64, limit time.Duration) {
+// untilStarted waits until a task has begun another attempt than those of before.
+func (d *disturbance) untilStarted(ctx context.Context, o *owner, before []entry, limit time.Duration) {
+	last := map[string]string{}
+	for _, e := range before {
+		last[e.task] = e.attempt
+	}
+	again := func(e entry) bool { return e.word == wordStart && last[e.task] != "" && e.attempt != last[e.task] }
 	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < limit; {
 		entries, err := d.site.ledger.read()
-		if err == nil && slices.ContainsFunc(entries, func(e entry) bool { return e.word == wordStart && e.offset >= before }) {
+		if err == nil && slices.ContainsFunc(entries[min(len(before), len(entries)):], again) {
 			d.await(ctx, o, 50*time.Millisecond, 0) // it looks for others next
 			return
 		}
