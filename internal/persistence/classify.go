@@ -12,6 +12,9 @@ import (
 
 // code returns SQLite's extended result code of err, or 0 when err did not come from SQLite.
 func code(err error) int {
+	if err == nil {
+		return 0 // asked after every statement; errors.As would put e on the heap first
+	}
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code()

@@ -278,12 +278,12 @@ func (w *writer) scheduleSearch() {
 
 // write does the requests in one transaction, and replaces a connection that is no good any more.
 func (w *writer) write(batch []*request) {
-	err := w.raw(func() error { return w.transact(batch) })
+	err := raw(w.conn, func(any) error { return w.transact(batch) })
 	// Inside a transaction still, or broken: a fresh connection is neither.
 	stuck := code(err) == sqlite3.SQLITE_ERROR || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 	if stuck && !w.memory {
 		if err = w.replace(); err == nil {
-			err = w.raw(func() error { return w.transact(batch) })
+			err = raw(w.conn, func(any) error { return w.transact(batch) })
 		}
 	}
 	if err == nil {
@@ -296,11 +296,11 @@ func (w *writer) write(batch []*request) {
 	}
 }
 
-// raw runs f with the connection to itself. What f returns is kept from database/sql, which would throw the
-// connection away on some errors, and with it a database in memory.
-func (w *writer) raw(f func() error) (err error) {
-	gone := w.conn.Raw(func(any) error {
-		err = f()
+// raw runs f with a connection to itself. What f returns is kept from database/sql, which would throw the connection
+// away on some errors, and with it a database in memory.
+func raw(conn *sql.Conn, f func(c any) error) (err error) {
+	gone := conn.Raw(func(c any) error {
+		err = f(c)
 		return nil
 	})
 	if gone != nil {
