@@ -51,13 +51,8 @@ func (s *SQLiteStore) SaveTask(ctx context.Context, run scheduler.RunID, t *sche
 
 // UpdateTaskStatus implements Tasks.
 func (s *SQLiteStore) UpdateTaskStatus(ctx context.Context, run scheduler.RunID, id scheduler.TaskID, status scheduler.TaskStatus, result *string, errText string) error {
-	return s.apply(ctx, "update task "+string(id), func(tx *transaction) error {
-		n, err := tx.exec(updateTask, string(status), optional(result), errText, string(run), string(id))
-		if err == nil && n == 0 {
-			err = unknownTask(run, id)
-		}
-		return err
-	})
+	return s.applyOne(ctx, "update task "+string(id), func() error { return unknownTask(run, id) },
+		updateTask, string(status), optional(result), errText, string(run), string(id))
 }
 
 // move makes a TaskChange.
