@@ -46,6 +46,7 @@ type ownership struct {
 	lease  *orchestrator.Lease
 	frozen int // process number of the owner that was passed over; 0 = none
 	pools  []*workspace.Pool
+	repo   *workspace.Repository // that this command has opened already; nil = not yet
 }
 
 // own makes this process the owner of a run: it takes the run's lock and lease, and ends what an earlier owner left
@@ -196,6 +197,14 @@ func (o *ownership) replaced(ctx context.Context, err error) error {
 	}
 }
 
+// repository is the run's.
+func (o *ownership) repository(ctx context.Context, opt workspace.Options) (*workspace.Repository, error) {
+	if o.repo != nil {
+		return o.repo.With(opt)
+	}
+	return workspace.Open(ctx, o.run.Repository, opt)
+}
+
 // engine puts the engine of the run together.
 func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency int, log *slog.Logger) (*orchestrator.Engine, error) {
 	// What git writes into the repository and the workspaces is the user's; our own files lie in a folder of 0700.
@@ -204,7 +213,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	if err != nil {
 		return nil, err
 	}
-	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{
+	repo, err := o.repository(ctx, workspace.Options{
 		// The git commands of an owner that is passed over are ended with everything else that carries the mark.
 		Environ: append(slices.Clone(o.app.Environ), process.MarkVariable+"="+o.run.Mark), Data: data, Fence: o.lease.Check,
 	})

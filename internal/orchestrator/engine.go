@@ -34,7 +34,7 @@ type Supervisor interface {
 // Repository is what the engine needs of git.
 type Repository interface {
 	Root() string
-	Begin(ctx context.Context, run, branch, base string) error
+	Begin(ctx context.Context, run, branch, base string) (fresh bool, err error)
 	Integration(ctx context.Context, run string) (string, error)
 	Seal(ctx context.Context, s workspace.SealSpec) (workspace.Saved, error)
 	PlanMerge(ctx context.Context, run, tip, message string) (workspace.Merge, error)
@@ -127,6 +127,7 @@ type Engine struct {
 	merging   sync.Mutex // one merge at a time
 	left      bool       // it was said that the branch does not follow; under merging
 	launchers launchers
+	blanks    *blanks
 }
 
 // tracked is a task with the attempt that is under way.
@@ -202,11 +203,13 @@ func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) 
 		err = errors.Join(err, e.launchers.close(context.WithoutCancel(ctx)))
 		e.attempts.Wait()
 	}()
+	e.launchers.start, e.launchers.fence = e.o.Supervise, e.lease.Held
 	first, err := e.load(ctx)
 	if err != nil {
 		return "", err
 	}
-	e.launchers.start, e.launchers.fence = e.o.Supervise, e.lease.Check
+	e.blanks = newBlanks(filepath.Join(e.o.Folder, "log"), e.log)
+	e.attempts.Go(func() { e.blanks.keep(e.ctx) })
 	return e.loop(ctx, first)
 }
 
