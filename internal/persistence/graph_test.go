@@ -47,13 +47,14 @@ func TestDamagedRowsAreReportedAsDamage(t *testing.T) {
 func TestAGraphOfManyBlocksIsReadWhole(t *testing.T) {
 	s := fileStore(t, Options{})
 	const n = 3*graphBlock + 7
-	tasks := make([]*scheduler.Task, n)
-	for i := range tasks {
-		tasks[i] = &scheduler.Task{ID: scheduler.TaskID(fmt.Sprint("t", (i*7919)%n)), Status: scheduler.TaskPending}
+	var tasks []*scheduler.Task
+	for i := range n {
+		task := &scheduler.Task{ID: scheduler.TaskID(fmt.Sprint("t", (i*7919)%n)), Status: scheduler.TaskPending}
 		for d := range i % 9 {
-			tasks[i].DependsOn = append(tasks[i].DependsOn, tasks[max(0, i-1-d*d)].ID)
+			task.DependsOn = append(task.DependsOn, tasks[max(0, i-1-d*d)].ID)
 		}
-		tasks[i].DependsOn = withoutDuplicates(tasks[i].DependsOn)
+		task.DependsOn = withoutDuplicates(task.DependsOn)
+		tasks = append(tasks, task)
 	}
 	// One with more dependencies than fit into a block.
 	last := &scheduler.Task{ID: "last", Status: scheduler.TaskPending}
