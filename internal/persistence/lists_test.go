@@ -25,6 +25,22 @@ func TestListsAreStoredAsPackageJSONWritesThem(t *testing.T) {
 	})
 }
 
+func TestEachCharacterIsStoredAsPackageJSONWritesIt(t *testing.T) {
+	for c := range rune(0x100) {
+		list := []string{"a" + string(c) + "b"}
+		stored, err := jsonOf(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := json.Marshal(list); err != nil || stored != string(want) {
+			t.Errorf("%q is stored as %s, package json writes %s, %v", c, stored, want, err)
+		}
+		if got, err := listOf(stored.(string)); err != nil || !slices.Equal(got, list) {
+			t.Errorf("%s is read as %q, %v", stored, got, err)
+		}
+	}
+}
+
 func TestListsOfAnyShapeOfJSONAreRead(t *testing.T) {
 	for stored, want := range map[string][]string{
 		`["a","b"]`:         {"a", "b"},
