@@ -70,10 +70,10 @@ disk: orc-torture ## fill the disk while a run goes on; N=rounds SEED=first; nee
 	$(TORTURE) -orc bin/orc-torture -disk $(or $(N),10)
 
 .PHONY: mutants
-mutants: ## plant bugs, one after another, and prove that the tests of recovery notice each
+mutants: ## plant bugs, one after another, and prove that the tests of recovery notice each; ONLY=name
 	$(GO) build -trimpath -tags orcfault,orcmutant -o bin/orc-mutants ./cmd/orc
 	$(GO) test -c -tags orcmutant -o bin/simulation.test ./internal/orchestrator
-	$(TORTURE) -orc bin/orc-mutants -simulation bin/simulation.test -mutants
+	$(TORTURE) -orc bin/orc-mutants -simulation bin/simulation.test -mutants $(if $(ONLY),-only $(ONLY))
 
 # The program with its fault points.
 .PHONY: orc-torture

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/redact"
 )
@@ -59,14 +60,15 @@ func System() *App {
 		dir = ""
 	}
 	return &App{
-		Stdin:   os.Stdin,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
-		Environ: os.Environ(),
-		Dir:     dir,
-		Now:     time.Now,
-		Umask:   0o022,
-		Drivers: agentDrivers(),
+		Stdin:     os.Stdin,
+		Stdout:    os.Stdout,
+		Stderr:    os.Stderr,
+		Environ:   os.Environ(),
+		Dir:       dir,
+		Now:       time.Now,
+		Umask:     0o022,
+		Heartbeat: fault.Heartbeat(),
+		Drivers:   agentDrivers(),
 		OpenStore: func(ctx context.Context, path string, o persistence.Options) (persistence.Store, error) {
 			// A nil *SQLiteStore must not become a Store that is not nil.
 			st, err := persistence.OpenSQLite(ctx, path, o)

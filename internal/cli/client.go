@@ -310,7 +310,8 @@ func (w *watch) follow(ctx context.Context) error {
 		Stop:  func(force bool) error { return w.requestStop(ctx, force) },
 		Tail:  w.lastLine,
 		Color: w.app.colorOn(w.app.Stdout), Unicode: w.app.unicode(), Motion: w.app.Getenv("ORC_REDUCED_MOTION") == "",
-		Now: w.app.Now, Environ: w.app.Environ,
+		Bell: w.cfg == nil || w.cfg.NotifyBell,
+		Now:  w.app.Now, Environ: w.app.Environ,
 	})
 	if err != nil {
 		return err

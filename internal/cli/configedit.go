@@ -89,6 +89,18 @@ func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error)
 
 // editFile has a person edit a file and returns what it holds afterwards.
 func (a *App) editFile(ctx context.Context, path string) ([]byte, error) {
+	if err := a.openEditor(ctx, path); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read what was edited: %w", err)
+	}
+	return text, nil
+}
+
+// openEditor has a person edit files, and comes back when the editor ends.
+func (a *App) openEditor(ctx context.Context, paths ...string) error {
 	editor := a.Getenv("VISUAL")
 	if editor == "" {
 		editor = a.Getenv("EDITOR")
@@ -97,16 +109,12 @@ func (a *App) editFile(ctx context.Context, path string) ([]byte, error) {
 		editor = "vi"
 	}
 	// The shell takes the variable apart: it may have arguments, as in "code --wait".
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", editor+` "$1"`, "sh", path)
+	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", editor + ` "$@"`, "sh"}, paths...)...)
 	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = a.Dir, a.Environ, a.Stdin, a.Stdout, a.Stderr
 	if err := cmd.Run(); err != nil {
-		return nil, &ExitError{Code: ExitFailures, Err: fmt.Errorf("run the editor %q: %w", editor, err), Hint: "set VISUAL or EDITOR"}
+		return &ExitError{Code: ExitFailures, Err: fmt.Errorf("run the editor %q: %w", editor, err), Hint: "set VISUAL or EDITOR"}
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read what was edited: %w", err)
-	}
-	return text, nil
+	return nil
 }
 
 func newConfigGet(a *App) *cobra.Command {

@@ -32,19 +32,38 @@ const (
 )
 
 func newDoctor(a *App) *cobra.Command {
+	var verify bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check git, disk, supervision, agents and logins, and say how to fix each",
+		Short: "Check git, disk, supervision, agents and logins, and say how to fix each; --verify",
 		Long: `Looks at everything that a run depends on. It changes nothing. The exit code is 1 when something has to be
-repaired before anything can run.`,
+repaired before anything can run.
+
+With --verify it looks at the runs of this repository instead, or at RUN: it holds what is recorded of them against
+the commits and refs in git, rule by rule, and says what does not hold and what to do. A run that is just being worked
+on is passed over. The exit code is 1 when a rule is broken.`,
 		Example: `  orc doctor
-  orc doctor --jq '.checks[] | select(.state != "ok")'`,
-		Args:              between(0, 0),
-		ValidArgsFunction: cobra.NoFileCompletions,
+  orc doctor --jq '.checks[] | select(.state != "ok")'
+  orc doctor --verify
+  orc doctor --verify 7f3c --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if verify {
+				return between(0, 1)(cmd, args)
+			}
+			return between(0, 0)(cmd, args)
+		},
+		ValidArgsFunction: a.completeRuns,
 	}
 	out := newOutput(cmd, doctorDocument{}, "checks")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.Flags().BoolVar(&verify, "verify", false, "hold the records of runs against git")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if verify {
+			out.prints(verifyDocument{}, "runs")
+		}
 		wanted, err := out.wanted(a, cmd)
+		if verify && err == nil {
+			return a.verify(cmd.Context(), args, out, wanted)
+		}
 		if err != nil {
 			return err
 		}
@@ -69,7 +88,7 @@ repaired before anything can run.`,
 func (a *App) examine(ctx context.Context) doctorDocument {
 	doc := doctorDocument{Schema: schema, OK: true}
 	for _, look := range []func(context.Context) check{
-		a.checkGit, a.checkRepository, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSettings,
+		a.checkGit, a.checkRepository, a.checkFilters, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSettings,
 	} {
 		c := look(ctx)
 		doc.Checks = append(doc.Checks, c)

@@ -50,6 +50,7 @@ type conflictState struct {
 type mergeFlags struct {
 	into  string
 	goOn  bool
+	edit  bool
 	abort bool
 	skip  []string
 }
@@ -58,12 +59,12 @@ func newMerge(a *App) *cobra.Command {
 	var o mergeFlags
 	cmd := &cobra.Command{
 		Use:   "merge [RUN]",
-		Short: "Bring finished work into your branch; --continue, --abort",
+		Short: "Bring finished work into your branch; --edit, --continue, --abort",
 		Long: `Merges the finished tasks of the latest run, or of RUN, into the branch you are on. Uncommitted changes stay as
 they are; where they are in the way, that is said before anything is done.
 
-At a conflict your branch is untouched. The files with the conflict lie in a folder of their own: edit them there,
-then orc merge --continue; or leave the task out with --skip, or go back with --abort.`,
+At a conflict your branch is untouched. The files with the conflict lie in a folder of their own: edit them there
+(--edit opens them in git's merge.tool, or else in your editor), then orc merge --continue; or leave the task out with --skip, or go back with --abort.`,
 		Example: `  orc merge
   orc merge 7f3c --into release
   orc merge --skip handlers`,
@@ -74,9 +75,10 @@ then orc merge --continue; or leave the task out with --skip, or go back with --
 	f := cmd.Flags()
 	f.StringVar(&o.into, "into", "", "the `BRANCH` to merge into (default: the one you are on)")
 	f.BoolVar(&o.goOn, "continue", false, "go on after the conflict was resolved")
+	f.BoolVar(&o.edit, "edit", false, "open the files of a conflict in your merge tool or editor")
 	f.BoolVar(&o.abort, "abort", false, "give up a merge that waits")
 	f.StringSliceVar(&o.skip, "skip", nil, "leave `TASK` out")
-	cmd.MarkFlagsMutuallyExclusive("continue", "abort")
+	cmd.MarkFlagsMutuallyExclusive("continue", "abort", "edit")
 	cmd.MarkFlagsMutuallyExclusive("abort", "skip")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", a.completeTasks))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -87,6 +89,9 @@ then orc merge --continue; or leave the task out with --skip, or go back with --
 		return a.withRun(cmd.Context(), optional(args), func(st persistence.Store, run persistence.Run) error {
 			m := &merging{app: a, store: st, run: run, flags: o}
 			if wanted {
+				if o.edit {
+					return usageError("", "--edit is for people: it has no JSON")
+				}
 				m.out = out
 			}
 			return m.merge(cmd.Context())
@@ -128,7 +133,13 @@ func (m *merging) merge(ctx context.Context) (err error) {
 	}
 	landing, err := m.land(ctx)
 	if stopped := (*workspace.StoppedError)(nil); errors.As(err, &stopped) {
-		return m.stopped(stopped)
+		if err := m.stopped(stopped); !m.flags.edit || exitCode(err) != ExitConflict {
+			return err
+		}
+		return m.edit(ctx)
+	}
+	if m.flags.edit && errors.Is(err, workspace.ErrLanding) {
+		return m.edit(ctx)
 	}
 	if err != nil {
 		return m.explain(err)
@@ -331,6 +342,7 @@ func (m *merging) stopped(s *workspace.StoppedError) error {
 	id := m.run.ID
 	fmt.Fprintf(&b, "\n%s is untouched; the files wait in %s\n", m.spec.Branch, a.tilde(s.Dir))
 	for _, next := range [][2]string{
+		{fmt.Sprintf("orc merge %s --edit", id), "open them in your merge tool or editor"},
 		{fmt.Sprintf("orc merge %s --continue", id), "when you have resolved them there"},
 		{fmt.Sprintf("orc merge %s --skip %s", id, s.Task), "merge the rest"},
 		{fmt.Sprintf("orc merge %s --abort", id), "back to before"},

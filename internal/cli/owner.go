@@ -46,6 +46,8 @@ type ownership struct {
 	lease  *orchestrator.Lease
 	frozen int // process number of the owner that was passed over; 0 = none
 	pools  []*workspace.Pool
+	call   string // what is run when a person is wanted; empty = nothing
+	log    *slog.Logger
 	repo   *workspace.Repository // that this command has opened already; nil = not yet
 }
 
@@ -236,6 +238,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees := workspace.NewPool(worktree.New(repo), repo, filepath.Join(area, ".trees"))
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
+	o.call, o.log = cfg.NotifyCommand, log
 	return orchestrator.New(orchestrator.Options{
 		Run: o.run.ID, Store: redactedStore{o.store, o.app.secretsOf(o.run)}, Repository: repo,
 		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
@@ -256,7 +259,8 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
 		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
 		Environ: o.app.Environ, Lease: o.lease,
-		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
+		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit,
+		StallTimeout: cfg.StallTimeout, ToolTimeout: cfg.ToolTimeout, Now: o.app.Now, Log: log,
 	})
 }
 
@@ -294,7 +298,9 @@ func (o *ownership) work(ctx context.Context, e *orchestrator.Engine, say func(s
 			}
 		}
 	}()
+	quiet := o.notify(ctx)
 	state, err := e.Run(ctx)
+	quiet()
 	close(done)
 	<-watched
 	end.state = state

@@ -15,6 +15,7 @@ import (
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
+	"orchestrator/internal/workspace"
 )
 
 func newResume(a *App) *cobra.Command {
@@ -66,7 +67,11 @@ func (w *watch) resume(ctx context.Context, o watching) error {
 	if err != nil {
 		return err
 	}
-	list, err := orchestrator.Preview(ctx, w.store, w.run.ID, filepath.Join(folder, exitJournal))
+	merges, err := w.merges(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := orchestrator.Preview(ctx, w.store, w.run.ID, filepath.Join(folder, exitJournal), merges)
 	if err != nil {
 		return err
 	}
@@ -88,6 +93,19 @@ func (w *watch) resume(ctx context.Context, o watching) error {
 		}
 	}
 	return w.goOn(ctx, o)
+}
+
+// merges asks git what it holds of the run; nothing before its first owner has begun.
+func (w *watch) merges(ctx context.Context) ([]workspace.MergedWork, error) {
+	repo, err := w.app.openRepository(ctx, w.run.Repository)
+	if err != nil {
+		return nil, err
+	}
+	merges, err := repo.Merges(ctx, string(w.run.ID))
+	if errors.Is(err, workspace.ErrNotBegun) {
+		return nil, nil
+	}
+	return merges, err
 }
 
 // goOn has a run worked on that may have been worked on before.

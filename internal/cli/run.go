@@ -130,6 +130,9 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.refuseFilters(ctx, repo, run.Base, tasks); err != nil {
+		return err
+	}
 	if !o.dryRun {
 		if err := a.admit(ctx, p, cfg, tasks, &run, o); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -70,14 +71,6 @@ type attemptDocument struct {
 	Turns      []turnUsage       `json:"turns"` // what each turn used
 }
 
-// turnDocument is a turn of a task's conversation in JSON.
-type turnDocument struct {
-	Role    string    `json:"role"`
-	Content string    `json:"content"`
-	Time    time.Time `json:"time"`
-	Attempt int       `json:"attempt"`
-}
-
 func newShow(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [RUN] TASK",
@@ -105,25 +98,25 @@ With -v the prompt and the conversation are shown whole.`,
 			if err != nil {
 				return err
 			}
-			turns, err := st.GetHistory(cmd.Context(), run.ID, task.ID)
-			if err != nil {
-				return err
-			}
-			doc := newShowDocument(p, task, turns)
+			doc := newShowDocument(p, task)
 			conflict, err := a.addFromRepository(cmd.Context(), p, task, &doc)
 			if err != nil {
 				return err
 			}
+			said := conversation{store: st, run: run.ID, task: task.ID}
 			if wanted {
+				if doc.Conversation, err = said.whole(cmd.Context()); err != nil {
+					return err
+				}
 				return out.write(a, doc)
 			}
-			return a.writeShow(p, task, doc, conflict)
+			return a.writeShow(cmd.Context(), p, task, doc, conflict, said)
 		})
 	}
 	return cmd
 }
 
-func newShowDocument(p *picture, t *scheduler.Task, turns []persistence.ConversationTurn) showDocument {
+func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 	doc := showDocument{
 		Schema: schema,
 		Run:    p.runDocument(),
@@ -154,9 +147,6 @@ func newShowDocument(p *picture, t *scheduler.Task, turns []persistence.Conversa
 		}
 		doc.Attempts = append(doc.Attempts, d)
 	}
-	for _, turn := range turns {
-		doc.Conversation = append(doc.Conversation, turnDocument{turn.Role, turn.Content, turn.Timestamp.UTC(), turn.Attempt})
-	}
 	return doc
 }
 
@@ -168,7 +158,7 @@ const (
 )
 
 // writeShow shows a task to a person.
-func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile) error {
+func (a *App) writeShow(ctx context.Context, p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile, said conversation) error {
 	pt := a.paint(a.Stdout)
 	var b strings.Builder
 	m := p.mark(t)
@@ -197,7 +187,9 @@ func (a *App) writeShow(p *picture, t *scheduler.Task, doc showDocument, conflic
 		return err
 	}
 	a.writeSaves(&b, p, t, doc.Saves, pt)
-	a.writeConversation(&b, doc.Conversation, pt)
+	if err := a.writeConversation(ctx, &b, said, pt); err != nil {
+		return err
+	}
 	if len(doc.Attempts) > 0 && !a.globals.quiet {
 		fmt.Fprintf(&b, "\n  %-36s what it printed\n", fmt.Sprintf("orc logs %s %s", p.run.ID, t.ID))
 		if doc.Attempts[len(doc.Attempts)-1].Saved != "" {
@@ -304,20 +296,5 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	}
 	if at.Merged != "" {
 		fmt.Fprintf(b, "  merged as %s\n", short(at.Merged))
-	}
-}
-
-func (a *App) writeConversation(b *strings.Builder, turns []turnDocument, pt paint) {
-	if len(turns) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "\n%s\n", pt.bold("Conversation"))
-	if hidden := len(turns) - turnsShown; hidden > 0 && !a.globals.verbose {
-		fmt.Fprintf(b, "  %s\n", pt.dim(fmt.Sprintf("… %s before (-v shows all)", view.Plural(hidden, "turn"))))
-		turns = turns[hidden:]
-	}
-	for _, turn := range turns {
-		fmt.Fprintf(b, "  %s %s\n", pt.dim(turn.Time.Local().Format("15:04:05")), pt.cyan(view.Sanitize(turn.Role)))
-		a.writeLines(b, turn.Content, turnLines, "    ", pt)
 	}
 }

@@ -54,6 +54,34 @@ func TestShowCutsLongTextsUnlessVerbose(t *testing.T) {
 	}
 }
 
+// Conversations of one page, of some, and of exactly so many.
+func TestShowTellsALongConversationWhole(t *testing.T) {
+	for _, n := range []int{1, pageTurns, pageTurns + 1, 3 * pageTurns} {
+		f := newFixture(t)
+		var turns []persistence.TaskTurn
+		for i := range n {
+			turns = append(turns, persistence.TaskTurn{Task: "a", ConversationTurn: persistence.ConversationTurn{Role: "assistant", Content: "turn " + itoa(i), Timestamp: noon}})
+		}
+		f.seed(seeded{leased: true, tasks: []*scheduler.Task{{ID: "a", Prompt: "go", Status: scheduler.TaskRunning}}, turns: turns})
+		long := f.must(ExitOK, "show", "a", "-v")
+		at := 0
+		for i := range n {
+			k := strings.Index(long[at:], "    turn "+itoa(i)+"\n")
+			if k < 0 {
+				t.Fatalf("turn %d of %d is not where it belongs in\n%s", i, n, long)
+			}
+			at += k
+		}
+		if strings.Count(long, "Conversation\n") != 1 || strings.Index(long, "Prompt") > strings.Index(long, "Conversation") {
+			t.Errorf("of %d turns:\n%s", n, long)
+		}
+		want := itoa(n) + "\nturn 0\nturn " + itoa(n-1) + "\n"
+		if got := f.must(ExitOK, "show", "a", "--jq", ".conversation | length, .[0].content, .[-1].content"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestHistoryListsRunsOfThisRepositoryNewestFirst(t *testing.T) {
 	f := newFixture(t)
 	three(f)

@@ -47,10 +47,14 @@ func TestListsAreWhatTheCodeSays(t *testing.T) {
 func TestNothingHappensWithoutTags(t *testing.T) {
 	t.Setenv("ORC_FAULT", "git.ref:1")
 	t.Setenv("ORC_MUTANT", "no-fence")
+	t.Setenv("ORC_FAULT_HEARTBEAT", "1ms")
 	if env := Environ(); env != nil {
 		t.Skipf("built with faults: %q", env)
 	}
 	Point("git.ref")
+	if beat := Heartbeat(); beat != 0 {
+		t.Errorf("heartbeat %s", beat)
+	}
 	if Mutant("no-fence") {
 		t.Error("a bug is planted in a build without tags")
 	}

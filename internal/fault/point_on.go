@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 const (
-	variable    = "ORC_FAULT"
-	logVariable = "ORC_FAULT_LOG"
+	variable     = "ORC_FAULT"
+	logVariable  = "ORC_FAULT_LOG"
+	beatVariable = "ORC_FAULT_HEARTBEAT"
 )
 
 // target is where this process dies; an empty name means nowhere.
@@ -56,6 +58,21 @@ func Point(name string) {
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // the first process of a namespace is immune to its own signals
 	syscall.Exit(128 + int(syscall.SIGKILL))
+}
+
+// Heartbeat is how often an owner says that it lives, so that a test need not wait long for the lease of a frozen one
+// to run out; 0 = as often as otherwise.
+func Heartbeat() time.Duration {
+	text := os.Getenv(beatVariable)
+	if text == "" {
+		return 0
+	}
+	beat, err := time.ParseDuration(text)
+	if err != nil || beat <= 0 {
+		fmt.Fprintf(os.Stderr, "%s=%s: want a duration\n", beatVariable, text)
+		os.Exit(2)
+	}
+	return beat
 }
 
 // Environ is what a process that is started with a clean environment needs to have faults.

@@ -23,6 +23,7 @@ var follows = map[scheduler.TaskStatus][]scheduler.TaskStatus{
 type fold struct {
 	state     map[scheduler.TaskID]scheduler.TaskStatus
 	held      map[scheduler.TaskID]bool   // waits with a conflict: it has no slot and no files
+	parked    map[scheduler.TaskID]bool   // waits for a time: it has its files and no slot
 	own       map[scheduler.TaskID]bool   // skipped by its own failure
 	commit    map[scheduler.TaskID]string // what its completion merged
 	spent     map[scheduler.TaskID]int
@@ -35,7 +36,7 @@ type fold struct {
 // checkEvents plays the events and holds what they tell against the rules and against the records.
 func (c *checker) checkEvents() {
 	f := &fold{
-		state: map[scheduler.TaskID]scheduler.TaskStatus{}, held: map[scheduler.TaskID]bool{}, own: map[scheduler.TaskID]bool{},
+		state: map[scheduler.TaskID]scheduler.TaskStatus{}, held: map[scheduler.TaskID]bool{}, parked: map[scheduler.TaskID]bool{}, own: map[scheduler.TaskID]bool{},
 		commit: map[scheduler.TaskID]string{}, spent: map[scheduler.TaskID]int{}, started: map[key]bool{},
 	}
 	for _, t := range c.Tasks {
@@ -97,6 +98,9 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	id, to := scheduler.TaskID(e.Task), scheduler.TaskStatus(e.Status)
 	from := f.state[id]
 	k := key{id, e.Attempt}
+	if e.Phase != "" || to != "" {
+		delete(f.parked, id)
+	}
 	switch e.Kind {
 	case event.TaskStarted:
 		c.startEvent(f, e, id)
@@ -106,6 +110,8 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 		}
 	case event.TaskConflict:
 		f.held[id] = true
+	case event.TaskWaiting:
+		f.parked[id] = true
 	case event.TaskRetrying, event.TaskFailed:
 		f.spent[id]++
 	case event.TaskSkipped:
@@ -164,7 +170,9 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 		if other.ID == id || f.state[other.ID] != scheduler.TaskRunning || f.held[other.ID] {
 			continue
 		}
-		active++
+		if !f.parked[other.ID] {
+			active++
+		}
 		if scheduler.Overlap(t.WritesFiles, other.WritesFiles) {
 			c.broken(Exclusion, "%s started while %s ran, which writes the same files", k, other.ID)
 		}
@@ -177,7 +185,7 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 // checkBase says whether what a need had merged is in the base of an attempt.
 func (c *checker) checkBase(k key, need scheduler.TaskID, merge string) {
 	a := c.attempt[k]
-	if a == nil || a.Base == "" || merge == "" {
+	if a == nil || a.Base == "" || merge == "" || c.Missing != "" {
 		return
 	}
 	base, known := c.place[a.Base]

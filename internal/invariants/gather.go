@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,8 +16,23 @@ import (
 // Git runs one git command in the repository and gives its output without the last line end.
 type Git func(ctx context.Context, args ...string) (string, error)
 
-// Gather reads what is known of a run. Nobody may be writing to it meanwhile.
-func Gather(ctx context.Context, store persistence.Store, git Git, id scheduler.RunID) (f Facts, err error) {
+// Gather reads what is known of a run, and whether the database is sound. Nobody may be writing to it meanwhile.
+func Gather(ctx context.Context, store persistence.Store, git Git, id scheduler.RunID) (Facts, error) {
+	f, err := Read(ctx, store, git, id)
+	if err != nil {
+		return f, err
+	}
+	if err := store.Check(ctx); err != nil {
+		if ctx.Err() != nil {
+			return f, err
+		}
+		f.Unsound = err.Error()
+	}
+	return f, nil
+}
+
+// Read is Gather without the database's own check, which takes as long for one run as for all of them.
+func Read(ctx context.Context, store persistence.Store, git Git, id scheduler.RunID) (f Facts, err error) {
 	if f.Run, err = store.GetRun(ctx, id); err != nil {
 		return f, fmt.Errorf("read the run: %w", err)
 	}
@@ -40,14 +56,6 @@ func Gather(ctx context.Context, store persistence.Store, git Git, id scheduler.
 			return f, fmt.Errorf("read what was said: %w", err)
 		}
 	}
-	if sound, ok := store.(interface{ Check(context.Context) error }); ok {
-		if err := sound.Check(ctx); err != nil {
-			if ctx.Err() != nil {
-				return f, err
-			}
-			f.Unsound = err.Error()
-		}
-	}
 	f.There = map[string]bool{}
 	for _, a := range f.Attempts {
 		if _, err := os.Lstat(a.Workspace); err == nil {
@@ -68,9 +76,15 @@ func (f *Facts) readGit(ctx context.Context, git Git) error {
 		ref, id, _ := strings.Cut(strings.TrimSpace(line), " ")
 		f.Refs[ref] = id
 	}
+	if err := f.readObjects(ctx, git); err != nil {
+		return err
+	}
 	head := f.Refs["refs/orc/"+run+"/integration"]
 	if head == "" {
 		return nil // no owner came as far as to begin
+	}
+	if f.Missing != "" {
+		return nil // the branch cannot be read where its objects are not all there
 	}
 	trailer := func(key string) string { return "%(trailers:key=" + key + ",valueonly,separator=%x20)" }
 	out, err = git(ctx, "log", "--first-parent", "--reverse", "--format=%H%x1f%P%x1f"+trailer("Orc-Run")+"%x1f"+trailer("Orc-Task")+"%x1f"+trailer("Orc-Attempt"),
@@ -88,6 +102,32 @@ func (f *Facts) readGit(ctx context.Context, git Git) error {
 			n = 0 // a commit without our trailers: Check says so
 		}
 		f.Merges = append(f.Merges, Commit{ID: p[0], Parents: strings.Fields(p[1]), Run: p[2], Task: scheduler.TaskID(p[3]), Attempt: n})
+	}
+	return nil
+}
+
+// readObjects looks whether everything that the run's refs lead to is there. What lies before the run's base is the
+// user's.
+func (f *Facts) readObjects(ctx context.Context, git Git) error {
+	var ids []string
+	for _, id := range f.Refs {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	args := append([]string{"rev-list", "--objects", "--quiet"}, ids...)
+	if base := f.Refs["refs/orc/"+string(f.Run.ID)+"/base"]; base != "" {
+		args = append(args, "--not", base)
+	}
+	if _, err := git(ctx, args...); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("look for the objects: %w", err)
+		}
+		f.Missing = err.Error()
 	}
 	return nil
 }

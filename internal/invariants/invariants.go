@@ -53,6 +53,7 @@ type Facts struct {
 	Refs     map[string]string // full name to commit id: everything below refs/orc/<run>/, and the run's branch
 	Merges   []Commit          // first parents from the base to the head of the integration, oldest first
 	Unsound  string            // what the database's own check complains about
+	Missing  string            // what git complains about when it follows the refs; the chain of merges is not read then
 	There    map[string]bool   // workspaces whose folder is there
 }
 
@@ -105,8 +106,12 @@ func Check(f Facts) []Broken {
 	}
 	c.checkEvents()
 	c.checkAttempts()
-	c.checkMerges()
 	c.checkSaves()
+	if f.Missing != "" {
+		c.broken(NothingLost, "git cannot read all that the run's refs lead to: %s", f.Missing)
+	} else {
+		c.checkMerges()
+	}
 	c.checkTurns()
 	if f.Unsound != "" {
 		c.broken(Hygiene, "the database is damaged: %s", f.Unsound)

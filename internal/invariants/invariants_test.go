@@ -81,6 +81,19 @@ func TestFreshRunBreaksNothing(t *testing.T) {
 	}
 }
 
+func TestAttemptThatWaitsForATimeHasNoSlot(t *testing.T) {
+	f := sound()
+	f.Events[0].Concurrency = 1
+	insert(&f, 3, event.Event{Kind: event.TaskWaiting, Task: "a", Attempt: 1, Detail: event.Detail{Phase: "waiting"}})
+	if found := Check(f); len(found) > 0 {
+		t.Errorf("one runs while another waits: %q", found)
+	}
+	insert(&f, 4, event.Event{Kind: event.TaskPhase, Task: "a", Attempt: 1, Detail: event.Detail{Status: "running", Phase: "working"}})
+	if found := Check(f); len(found) != 1 || found[0].Rule != Limit {
+		t.Errorf("both run: %q", found)
+	}
+}
+
 // insert puts an event behind the n-th and numbers all anew.
 func insert(f *Facts, n int, e event.Event) {
 	f.Events = slices.Insert(f.Events, n, e)
@@ -128,6 +141,7 @@ func TestWhatIsBrokenIsFound(t *testing.T) {
 		"workspace left":              {Hygiene, func(f *Facts) { f.There["/ws/a"] = true }},
 		"too many attempts":           {Allowance, func(f *Facts) { f.Tasks[1].Attempts = 1 }},
 		"too many at a time":          {Limit, func(f *Facts) { f.Events[0].Concurrency = 1 }},
+		"objects are missing":         {NothingLost, func(f *Facts) { f.Missing, f.Merges = "fatal: missing blob", nil }},
 		"written without the lease":   {OneWriter, func(f *Facts) { f.Attempts[0].Generation = 2 }},
 		"owner without a lease": {OneWriter, func(f *Facts) {
 			insert(f, 1, event.Event{Kind: event.RunResumed, Detail: event.Detail{State: "running"}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -90,6 +91,12 @@ func (r *cutRepository) Mirror(ctx context.Context, run, branch string) error {
 func TestARunEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
 	for _, lost := range []int{0, 8} {
 		t.Run(fmt.Sprintf("%d transitions taken back", lost), func(t *testing.T) {
+			told := false // of a merge that the store does not know
+			defer func() {
+				if !told && !t.Failed() {
+					t.Error("no crash left a merge that the store does not know")
+				}
+			}()
 			for n := lost + 1; ; n++ {
 				r := newRig(t)
 				r.create(&scheduler.Task{ID: "a", Command: "echo a >> a.txt", Verify: []string{"test -s a.txt"}})
@@ -99,6 +106,7 @@ func TestARunEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
 					t.Fatalf("cut off after effect %d: %v", n, err)
 				}
 				r.cut = nil
+				told = r.previewTellsOfMerge(n) || told
 				if err == nil && lost == 0 {
 					if n < 10 {
 						t.Errorf("only %d effects were counted", n)
@@ -120,4 +128,22 @@ func TestARunEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// previewTellsOfMerge holds what resuming says beforehand against git, and says whether git knows more than the store.
+func (r *rig) previewTellsOfMerge(effect int) bool {
+	r.t.Helper()
+	merges, err := r.repo.Merges(r.ctx, "7f3c")
+	if err != nil && !errors.Is(err, workspace.ErrNotBegun) {
+		r.t.Fatal(err)
+	}
+	list, err := orchestrator.Preview(r.ctx, r.store, "7f3c", filepath.Join(r.data, "exits.log"), merges)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ahead := len(merges) > 0 && r.task("a").Status != scheduler.TaskCompleted
+	if said := list[0].Why == "its work is merged already"; said != ahead || ahead && list[0].Action != orchestrator.ActionGoOn {
+		r.t.Errorf("cut off after effect %d, merged %v: resume would say %+v", effect, ahead, list[0])
+	}
+	return ahead
 }

@@ -162,7 +162,7 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	}
 	if m := t.found; m != nil && m.Number == s.Number {
 		// A power cut took the record of this attempt; git has its work.
-		a.Phase, a.Base, a.Saved, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, ""
+		a.Phase, a.Base, a.Saved, a.SavedRef, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, t.pin, ""
 	}
 	d.Phase = string(a.Phase)
 	t.note = ""

@@ -81,9 +81,12 @@ type Options struct {
 	Concurrency int           // 0 = the run's own
 	Grace       time.Duration // between asking a command to end and killing it; 0 = 10 s
 	OutputLimit int64         // bytes of output per attempt; 0 = none
-	Heartbeat   time.Duration // of the lease that Run takes; 0 = DefaultHeartbeat
-	LeaseTime   time.Duration // of the same; 0 = LeaseTime(Heartbeat)
-	Poll        time.Duration // how often requests are looked for; 0 = 100 ms
+	// How long nothing may be heard of an agent while none of its tools is at work, and how long one tool may be; 0 =
+	// DefaultStallTimeout, DefaultToolTimeout. The turn is interrupted then, and gone on with in its session.
+	StallTimeout, ToolTimeout time.Duration
+	Heartbeat                 time.Duration // of the lease that Run takes; 0 = DefaultHeartbeat
+	LeaseTime                 time.Duration // of the same; 0 = LeaseTime(Heartbeat)
+	Poll                      time.Duration // how often requests are looked for; 0 = 100 ms
 
 	Now    func() time.Time    // nil = time.Now
 	Random func() float64      // in [0, 1), for back-offs; nil = rand.Float64
@@ -139,6 +142,7 @@ type tracked struct {
 	lost    int                   // times that its supervisor went away
 	note    string                // for the next attempt
 	found   *workspace.MergedWork // merged work of an attempt that the store does not know
+	pin     string                // the ref that keeps it
 }
 
 // New checks the options.
@@ -148,6 +152,12 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Grace == 0 {
 		o.Grace = 10 * time.Second
+	}
+	if o.StallTimeout == 0 {
+		o.StallTimeout = DefaultStallTimeout
+	}
+	if o.ToolTimeout == 0 {
+		o.ToolTimeout = DefaultToolTimeout
 	}
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond

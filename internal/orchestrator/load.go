@@ -188,8 +188,8 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		}
 		action, why := adoption(a, exits)
 		if t.found != nil && t.found.Number == a.Number {
-			action, why = ActionGoOn, "its work is merged already"
-			a.Phase, a.Saved = scheduler.PhaseMerging, t.found.Tip
+			action, why = ActionGoOn, mergedAlready
+			a.Phase, a.Saved, a.SavedRef = scheduler.PhaseMerging, t.found.Tip, t.pin
 			if a.Base == "" {
 				a.Base = t.found.Before
 			}
@@ -222,16 +222,7 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 // reconcile asks git what the store does not know, because a power cut took its last transactions: work that is merged
 // already is not done again, and no attempt gets a number under which something is saved.
 func (e *Engine) reconcile(ctx context.Context, attempts []persistence.Attempt, progress map[scheduler.TaskID]scheduler.Progress) error {
-	type key struct {
-		task   scheduler.TaskID
-		number int
-	}
-	over := map[key]bool{} // attempts that ended, as far as the store knows
-	for i := range attempts {
-		if a := &attempts[i]; a.Outcome != "" {
-			over[key{a.Task, a.Number}] = true
-		}
-	}
+	over := endedOf(attempts)
 	saves, err := e.o.Repository.Saves(ctx, string(e.o.Run))
 	if err != nil {
 		return err
@@ -251,10 +242,10 @@ func (e *Engine) reconcile(ctx context.Context, attempts []persistence.Attempt, 
 	for _, m := range merges {
 		id := scheduler.TaskID(m.Task)
 		t := e.tasks[id]
-		if t == nil || over[key{id, m.Number}] || t.task.Status == scheduler.TaskCompleted {
+		if t == nil || over[attemptKey{id, m.Number}] || t.task.Status == scheduler.TaskCompleted {
 			continue
 		}
-		t.found = &m
+		t.found, t.pin = &m, pinOf(saves, m)
 		if t.attempt == nil || t.attempt.Number < m.Number { // the very attempt follows
 			p := progress[id]
 			p.Started = m.Number - 1
@@ -281,4 +272,14 @@ func (e *Engine) interrupted(ctx context.Context, b *batch, t *tracked) error {
 	a.Outcome, a.Phase, a.EndedAt, a.Generation = scheduler.OutcomeInterrupted, scheduler.PhaseDone, e.o.Now(), e.generation
 	a.Error = "its owner went away"
 	return e.step(b, scheduler.AttemptEnded{Task: a.Task, Outcome: scheduler.OutcomeInterrupted})
+}
+
+// pinOf is the ref that keeps what was merged.
+func pinOf(saves []workspace.SavedRef, m workspace.MergedWork) string {
+	for _, s := range saves {
+		if s.Task == m.Task && s.Number == m.Number && !s.Beside {
+			return s.Ref
+		}
+	}
+	return ""
 }

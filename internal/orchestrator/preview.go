@@ -7,6 +7,7 @@ import (
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
 )
 
 // Action is what resuming does with a task.
@@ -30,8 +31,9 @@ type Prospect struct {
 	Why    string
 }
 
-// Preview says what resuming a run would do with each of its tasks, in plan order. It changes nothing.
-func Preview(ctx context.Context, store persistence.Store, run scheduler.RunID, journal string) ([]Prospect, error) {
+// Preview says what resuming a run would do with each of its tasks, in plan order. It changes nothing. merges are what
+// git holds of the run's work, which is more than the store knows when an owner died between the two.
+func Preview(ctx context.Context, store persistence.Store, run scheduler.RunID, journal string, merges []workspace.MergedWork) ([]Prospect, error) {
 	tasks, err := store.ListTasks(ctx, run)
 	if err != nil {
 		return nil, fmt.Errorf("load tasks: %w", err)
@@ -50,11 +52,38 @@ func Preview(ctx context.Context, store persistence.Store, run scheduler.RunID, 
 			latest[attempts[i].Task] = &attempts[i]
 		}
 	}
+	over := endedOf(attempts)
 	list := make([]Prospect, 0, len(tasks))
 	for _, t := range tasks {
-		list = append(list, prospect(t, latest[t.ID], exits))
+		p := prospect(t, latest[t.ID], exits)
+		for _, m := range merges {
+			if m.Task == string(t.ID) && t.Status != scheduler.TaskCompleted && !over[attemptKey{t.ID, m.Number}] {
+				p.Action, p.Why = ActionGoOn, mergedAlready
+			}
+		}
+		list = append(list, p)
 	}
 	return list, nil
+}
+
+// mergedAlready is why an attempt is not made again whose merge the store does not know.
+const mergedAlready = "its work is merged already"
+
+// attemptKey is an attempt of a run.
+type attemptKey struct {
+	task   scheduler.TaskID
+	number int
+}
+
+// endedOf are the attempts that are over, as far as the store knows.
+func endedOf(attempts []persistence.Attempt) map[attemptKey]bool {
+	over := map[attemptKey]bool{}
+	for i := range attempts {
+		if a := &attempts[i]; a.Outcome != "" {
+			over[attemptKey{a.Task, a.Number}] = true
+		}
+	}
+	return over
 }
 
 func prospect(t *scheduler.Task, a *persistence.Attempt, exits map[string]process.Exit) Prospect {

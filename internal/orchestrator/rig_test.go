@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/invariants"
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
@@ -44,6 +45,7 @@ type rig struct {
 
 	grace  time.Duration
 	limit  int64
+	stall  time.Duration
 	levels process.Level
 	agent  *scripted                    // nil = none
 	roles  map[string]persistence.Agent // nil = the coder that is a command
@@ -52,6 +54,7 @@ type rig struct {
 	one    bool // one attempt at a time
 	looked atomic.Int64
 	cut    *cut // nil = nothing is cut off
+	lossy  bool // the test itself destroys work
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -92,7 +95,26 @@ func newRig(t *testing.T) *rig {
 	if r.repo, err = workspace.Open(ctx, root, workspace.Options{Environ: r.environ, Data: data}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(r.verify)
 	return r
+}
+
+// verify holds what is recorded of the run against git, whatever a test did to it. No owner is left.
+func (r *rig) verify() {
+	if r.run.ID == "" || r.t.Failed() {
+		return
+	}
+	ctx := context.WithoutCancel(r.ctx)
+	f, err := invariants.Gather(ctx, r.store, r.repo.Query, r.run.ID)
+	if err != nil {
+		r.t.Errorf("read what is left of the run: %v", err)
+	}
+	for _, b := range invariants.Check(f) {
+		if r.lossy && b.Rule == invariants.NothingLost {
+			continue
+		}
+		r.t.Errorf("in the end: %s", b)
+	}
 }
 
 func (r *rig) git(args ...string) string {
@@ -165,7 +187,7 @@ func (r *rig) engine() *orchestrator.Engine {
 		},
 		Providers: providers, Tools: r.tools, Now: r.clock(), Concurrency: map[bool]int{true: 1}[r.one],
 		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
-		Grace: r.grace, OutputLimit: r.limit,
+		Grace: r.grace, OutputLimit: r.limit, StallTimeout: r.stall,
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -3,7 +3,6 @@ package persistence
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 
 	"modernc.org/sqlite"
@@ -12,6 +11,9 @@ import (
 
 // code returns SQLite's extended result code of err, or 0 when err did not come from SQLite.
 func code(err error) int {
+	if err == nil {
+		return 0 // asked after every statement; errors.As would put e on the heap first
+	}
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code()
@@ -23,7 +25,7 @@ func code(err error) int {
 // refusal of ours leave the transaction as it was before the statement; any other error of SQLite (full disk, I/O,
 // damage, lock) may have rolled it back already, so that the next statement would run outside of it.
 func own(err error) bool {
-	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+	if gone(err) {
 		return false
 	}
 	switch code(err) & 0xff {

@@ -1,8 +1,6 @@
 package persistence
 
 import (
-	"context"
-	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"slices"
@@ -58,42 +56,6 @@ func (tx *transaction) addEdges(run scheduler.RunID, id scheduler.TaskID, needs 
 		}
 	}
 	return nil
-}
-
-// dependencies reads what one task depends on.
-func dependencies(ctx context.Context, q querier, run scheduler.RunID, id scheduler.TaskID) ([]scheduler.TaskID, error) {
-	const text = "SELECT depends_on_id FROM task_dependencies WHERE run = ? AND task_id = ? ORDER BY position"
-	rows, err := q.QueryContext(ctx, text, string(run), string(id))
-	return collect(rows, err, func(r scanner) (need scheduler.TaskID, err error) {
-		return need, r.Scan((*string)(&need))
-	})
-}
-
-// addDependencies gives each task of a run its dependencies, with one scan. Both names of an edge are those of tasks
-// in the list, whose strings are shared instead of kept again.
-func addDependencies(ctx context.Context, q querier, run scheduler.RunID, tasks []*scheduler.Task) error {
-	byID := make(map[scheduler.TaskID]*scheduler.Task, len(tasks))
-	for _, t := range tasks {
-		byID[t.ID] = t
-	}
-	const text = "SELECT task_id, depends_on_id FROM task_dependencies WHERE run = ? ORDER BY task_id, position"
-	rows, err := q.QueryContext(ctx, text, string(run))
-	if err != nil {
-		return err
-	}
-	defer rows.Close() // its error is also that of Err
-	var id, need sql.RawBytes
-	var t *scheduler.Task
-	for rows.Next() {
-		if err := rows.Scan(&id, &need); err != nil {
-			return err
-		}
-		if t == nil || string(t.ID) != string(id) {
-			t = byID[scheduler.TaskID(id)]
-		}
-		t.DependsOn = append(t.DependsOn, byID[scheduler.TaskID(need)].ID)
-	}
-	return rows.Err()
 }
 
 func withoutDuplicates(ids []scheduler.TaskID) []scheduler.TaskID {

@@ -318,6 +318,28 @@ func TestBackupIsACopyAndNeverOverwrites(t *testing.T) {
 	}
 }
 
+func TestABackupIsTheFileThatItsNameSays(t *testing.T) {
+	s := testStore(t)
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"copy.db", "file:copy?mode=memory", ":memory:", "-x"} {
+		if err := s.Backup(t.Context(), name); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if info, err := os.Stat(name); err != nil || info.Size() == 0 {
+			t.Errorf("%s is empty or missing: %v", name, err)
+		}
+	}
+}
+
+func TestALinkToNothingIsRefusedWithAHint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "orc.db")
+	if err := os.Symlink(path+".gone", path); err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(t, path, persistence.ErrNotFound)
+}
+
 func TestDefaultPathFollowsTheEnvironment(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)

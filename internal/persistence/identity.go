@@ -110,6 +110,7 @@ func fileError(op string, err error) error {
 		e.Hint = "free some space there"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Kind = ErrNotFound
+		e.Hint = "check the path; it may be a link to a file that is not there"
 	default:
 		e.Hint = "check the path; a part of it may be a file"
 	}

@@ -59,23 +59,14 @@ func (s *SQLiteStore) AcquireLease(ctx context.Context, l Lease, now time.Time, 
 // RenewLease implements Leases. A lease that expired and that nobody took meanwhile is renewed; a released one is
 // lost.
 func (s *SQLiteStore) RenewLease(ctx context.Context, run scheduler.RunID, generation int64, _, expires time.Time) error {
-	return s.holding(ctx, "renew lease of run "+string(run), run, generation, renewLease, micros(expires), string(run), generation)
+	return s.applyOne(ctx, "renew lease of run "+string(run), func() error { return lost(run, generation) },
+		renewLease, micros(expires), string(run), generation)
 }
 
 // ReleaseLease implements Leases. The lease has no expiry from then on.
 func (s *SQLiteStore) ReleaseLease(ctx context.Context, run scheduler.RunID, generation int64) error {
-	return s.holding(ctx, "release lease of run "+string(run), run, generation, releaseLease, string(run), generation)
-}
-
-// holding runs a command that changes the lease's row if the generation is still the present one.
-func (s *SQLiteStore) holding(ctx context.Context, op string, run scheduler.RunID, generation int64, c command, args ...any) error {
-	return s.apply(ctx, op, func(tx *transaction) error {
-		n, err := tx.exec(c, args...)
-		if err == nil && n == 0 {
-			err = lost(run, generation)
-		}
-		return err
-	})
+	return s.applyOne(ctx, "release lease of run "+string(run), func() error { return lost(run, generation) },
+		releaseLease, string(run), generation)
 }
 
 func lost(run scheduler.RunID, generation int64) error {

@@ -89,6 +89,24 @@ func TestACallerThatIsNotAloneSharesTheCommitOfTheOthers(t *testing.T) {
 	}
 }
 
+// The callers of a batch come again, and are better served together than by whoever of them is first.
+func TestAfterABatchOfSeveralNobodyWritesByItself(t *testing.T) {
+	s := fileStore(t, Options{})
+	for _, batch := range []int64{2, 1} {
+		idle(s)
+		s.writer.last.Store(batch)
+		err := s.apply(context.Background(), "test", func(*transaction) error {
+			if own := onOwnGoroutine(); own != (batch == 1) {
+				t.Errorf("after a batch of %d: on its own goroutine %v", batch, own)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCloseWaitsForALoneCaller(t *testing.T) {
 	s := fileStore(t, Options{})
 	closed := make(chan error, 1)

@@ -69,6 +69,10 @@ func (s *SQLiteStore) Backup(ctx context.Context, file string) (err error) {
 	if ctx.Err() != nil {
 		return wrap(op, context.Cause(ctx), s.path)
 	}
+	// SQLite would take a name that begins with "file:" for an address.
+	if file, err = filepath.Abs(file); err != nil {
+		return fileError(op, err)
+	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return &Error{Op: op, Kind: ErrConflict, Err: errors.New("the file exists"), Hint: "choose another name, or move it away"}

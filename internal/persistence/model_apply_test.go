@@ -50,7 +50,7 @@ func (m *model) saveMessage(r *rapid.T) {
 
 func (m *model) drawTurn(r *rapid.T) persistence.ConversationTurn {
 	return persistence.ConversationTurn{
-		Role: "user", Content: rapid.String().Draw(r, "content"), Timestamp: m.now, Attempt: rapid.IntRange(0, 2).Draw(r, "attempt"),
+		Role: "user", Content: rapid.SampledFrom(modelWords).Draw(r, "word") + " " + rapid.StringMatching(`[A-Z0-9\x00-\x1f\x{e0}-\x{ff}\x{65e5}"*(]*`).Draw(r, "content"), Timestamp: m.now, Attempt: rapid.IntRange(0, 2).Draw(r, "attempt"),
 	}
 }
 

@@ -44,9 +44,12 @@ func (m *model) dataVersion(r *rapid.T) {
 // check compares everything that can be read with the model, after every fourth step: reading all of it costs more
 // than the step.
 func (m *model) check(r *rapid.T) {
-	if m.steps++; m.steps%4 != 0 {
-		return
+	if m.steps++; m.steps%4 == 0 {
+		m.compare(r)
 	}
+}
+
+func (m *model) compare(r *rapid.T) {
 	ctx := r.Context()
 	var want []persistence.Run
 	for _, id := range slices.Sorted(maps.Keys(m.runs)) {
@@ -63,6 +66,8 @@ func (m *model) check(r *rapid.T) {
 		if run == nil {
 			_, err := m.store.GetRun(ctx, id)
 			expect(r, "get run", err, persistence.ErrNotFound)
+			_, err = m.store.CountRun(ctx, id)
+			expect(r, "count run", err, persistence.ErrNotFound)
 			continue
 		}
 		got, err := m.store.GetRun(ctx, id)
@@ -72,8 +77,10 @@ func (m *model) check(r *rapid.T) {
 		m.checkEvents(r, id, run)
 		m.checkRequests(r, id, run)
 		m.checkLease(r, id, run)
+		m.checkCounts(r, id, run)
 	}
 	m.checkDurations(r)
+	m.checkSearch(r)
 }
 
 func (m *model) checkTasks(r *rapid.T, id scheduler.RunID, run *modelRun) {
@@ -86,6 +93,7 @@ func (m *model) checkTasks(r *rapid.T, id scheduler.RunID, run *modelRun) {
 			r.Fatal("a history is nil")
 		}
 		same(r, "turns", turns, run.turns[task])
+		m.checkPages(r, id, task, run.turns[task])
 		session, err := m.store.GetSession(ctx, id, task)
 		latest := persistence.Session{Attempt: -1}
 		for key, s := range run.sessions {

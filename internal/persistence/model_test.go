@@ -23,6 +23,8 @@ type model struct {
 	requests int64 // ids grow over all runs
 	steps    int
 	reopen   func() persistence.Store // nil = what is stored does not outlive Close
+	dir      string                   // for copies
+	copies   int
 
 	version int64 // as last read
 	commits int   // since then
@@ -62,9 +64,10 @@ func TestTheStoreAgreesWithAPlainModel(t *testing.T) {
 
 // compareWithModel makes random sequences of calls, of every method of the port.
 func compareWithModel(t *testing.T, s persistence.Store, reopen func() persistence.Store) {
+	dir := t.TempDir()
 	rapid.Check(t, func(r *rapid.T) {
 		m := &model{
-			store: s, now: time.Unix(1_800_000_000, 0).UTC(), runs: map[scheduler.RunID]*modelRun{}, reopen: reopen, commits: 1,
+			store: s, now: time.Unix(1_800_000_000, 0).UTC(), runs: map[scheduler.RunID]*modelRun{}, reopen: reopen, dir: dir, commits: 1,
 		}
 		// Requests of earlier rounds have used up ids; runs are deleted at the end of each.
 		defer func() {
@@ -79,7 +82,7 @@ func compareWithModel(t *testing.T, s persistence.Store, reopen func() persisten
 			"create run": m.createRun, "delete run": m.deleteRun, "save task": m.saveTask, "delete task": m.deleteTask,
 			"update task": m.updateTask, "save session": m.saveSession, "save message": m.saveMessage,
 			"acquire": m.acquire, "renew": m.renew, "release": m.release, "add request": m.addRequest,
-			"apply": m.apply, "data version": m.dataVersion, "": m.check,
+			"apply": m.apply, "data version": m.dataVersion, "check and copy": m.maintain, "": m.check,
 		}
 		if reopen != nil {
 			actions["close and reopen"] = m.closeAndReopen

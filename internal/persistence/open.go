@@ -219,6 +219,18 @@ func (s *SQLiteStore) apply(ctx context.Context, op string, f func(tx *transacti
 	return wrap(op, s.writer.submit(ctx, &request{write: f}), s.path)
 }
 
+// applyOne runs one command, which must change a row: else the error is none. Whoever writes alone needs no more for it
+// than that one statement.
+func (s *SQLiteStore) applyOne(ctx context.Context, op string, none func() error, c command, args ...any) error {
+	return wrap(op, s.writer.submit(ctx, &request{one: true, write: func(tx *transaction) error {
+		n, err := tx.exec(c, args...)
+		if err == nil && n == 0 {
+			err = none()
+		}
+		return err
+	}}), s.path)
+}
+
 // watch is the connection that DataVersion looks through. It only ever looks, so every commit, of this process or
 // another, is one of "another connection" to it, which is what SQLite counts.
 type watch struct {

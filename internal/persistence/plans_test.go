@@ -110,6 +110,7 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 		"GetSession":      {func() error { _, err := s.GetSession(ctx, "aa", "a"); return ignore(err) }},
 		"GetHistory":      {func() error { _, err := s.GetHistory(ctx, "aa", "a"); return err }},
 		"HistoryPage":     {func() error { _, err := s.HistoryPage(ctx, "aa", "a", 1, 1); return err }},
+		"LastTurns":       {func() error { _, _, err := s.LastTurns(ctx, "aa", "a", 1); return err }},
 		"SearchTurns":     {func() error { _, err := s.SearchTurns(ctx, TurnQuery{Words: "hello"}); return err }},
 		"GetRun":          {func() error { _, err := s.GetRun(ctx, "aa"); return err }},
 		"CountRun":        {func() error { _, err := s.CountRun(ctx, "aa"); return err }},

@@ -3,8 +3,10 @@ package persistence
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // querier is what reading needs of a pool, a transaction or a connection.
@@ -56,6 +58,76 @@ func (s *SQLiteStore) snapshot(ctx context.Context, op string, f func(ctx contex
 		}
 		return tx.Commit()
 	})
+}
+
+// snapshotConn is snapshot for what reads below database/sql.
+func (s *SQLiteStore) snapshotConn(ctx context.Context, op string, f func(ctx context.Context, conn *sql.Conn) error) error {
+	return s.read(ctx, op, func(ctx context.Context, q querier) (err error) {
+		pool, ok := q.(*sql.DB)
+		if !ok {
+			return f(ctx, q.(*sql.Conn)) // the writer's own: nothing commits meanwhile
+		}
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if closing := conn.Close(); err == nil {
+				err = closing
+			}
+		}()
+		tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		if err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		if err := f(ctx, conn); err != nil {
+			_ = tx.Rollback() // nothing was written; the error is the one to tell
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// scan calls row with each row of a query, below database/sql, whose locks and conversions are a fifth of the cost of
+// loading a large graph. The slice is valid during the call only, what is in it for ever.
+func scan(ctx context.Context, conn *sql.Conn, row func(v []driver.Value) error, text string, args ...any) error {
+	named := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
+	}
+	return raw(conn, func(c any) error {
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, text, named)
+		if err != nil {
+			return err
+		}
+		return each(rows, func(v []driver.Value) error {
+			if err := ctx.Err(); err != nil { // the driver looks only while it waits
+				return err
+			}
+			return row(v)
+		})
+	})
+}
+
+// each calls row with each of the rows and closes them.
+func each(rows driver.Rows, row func(v []driver.Value) error) (err error) {
+	defer func() {
+		if closing := rows.Close(); err == nil {
+			err = closing
+		}
+	}()
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(values); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := row(values); err != nil {
+			return err
+		}
+	}
 }
 
 // collect reads all rows of a query.

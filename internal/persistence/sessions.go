@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"orchestrator/internal/scheduler"
@@ -64,10 +65,11 @@ func (s *SQLiteStore) GetSession(ctx context.Context, run scheduler.RunID, task 
 
 // SaveMessage implements Conversations.
 func (s *SQLiteStore) SaveMessage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, turns ...ConversationTurn) error {
+	op := "save message of task " + string(task)
 	if len(turns) == 0 {
-		return nil
+		return s.read(ctx, op, func(context.Context, querier) error { return nil }) // closed and cancelled are errors still
 	}
-	return s.apply(ctx, "save message of task "+string(task), func(tx *transaction) error {
+	return s.apply(ctx, op, func(tx *transaction) error {
 		for i := range turns {
 			if err := tx.addTurn(run, task, &turns[i], turns[i].Timestamp); err != nil {
 				return err
@@ -111,12 +113,7 @@ func (s *SQLiteStore) HistoryPage(ctx context.Context, run scheduler.RunID, task
 		const text = `SELECT key, role, content, timestamp, attempt FROM conversation_history
 			WHERE run = ? AND task = ? AND key > ? ORDER BY key LIMIT ?`
 		rows, err := q.QueryContext(ctx, text, string(run), string(task), after, most)
-		page.Turns, err = collect(rows, err, func(r scanner) (t ConversationTurn, err error) {
-			var at sql.NullInt64
-			err = r.Scan(&page.Last, &t.Role, &t.Content, &at, &t.Attempt)
-			t.Timestamp = timeOf(at)
-			return t, err
-		})
+		page.Turns, err = collect(rows, err, func(r scanner) (ConversationTurn, error) { return scanTurn(r, &page.Last) })
 		return err
 	})
 	if err != nil {
@@ -126,6 +123,40 @@ func (s *SQLiteStore) HistoryPage(ctx context.Context, run scheduler.RunID, task
 		page.Turns = []ConversationTurn{}
 	}
 	return page, nil
+}
+
+func scanTurn(r scanner, key *int64) (t ConversationTurn, err error) {
+	var at sql.NullInt64
+	err = r.Scan(key, &t.Role, &t.Content, &at, &t.Attempt)
+	t.Timestamp = timeOf(at)
+	return t, err
+}
+
+// LastTurns implements Conversations. The index is read from its end, and for the count alone.
+func (s *SQLiteStore) LastTurns(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, limit int) (turns []ConversationTurn, before int, err error) {
+	err = s.snapshot(ctx, "get the last turns of task "+string(task), func(ctx context.Context, q querier) error {
+		most := int64(-1)
+		if limit > 0 {
+			most = int64(limit)
+		}
+		const text = `SELECT key, role, content, timestamp, attempt FROM conversation_history
+			WHERE run = ? AND task = ? ORDER BY key DESC LIMIT ?`
+		rows, err := q.QueryContext(ctx, text, string(run), string(task), most)
+		var key int64
+		if turns, err = collect(rows, err, func(r scanner) (ConversationTurn, error) { return scanTurn(r, &key) }); err != nil {
+			return err
+		}
+		const count = "SELECT count(*) FROM conversation_history WHERE run = ? AND task = ?"
+		return q.QueryRowContext(ctx, count, string(run), string(task)).Scan(&before)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	slices.Reverse(turns)
+	if turns == nil {
+		turns = []ConversationTurn{}
+	}
+	return turns, before - len(turns), nil
 }
 
 // deleteWithTurns removes something with its turns, portion by portion, and with the last of them the rest.

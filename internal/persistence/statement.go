@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -92,29 +91,13 @@ func (tx *transaction) run(c command, args []any) (driver.Result, error) {
 }
 
 // rows calls row with each row of a query. The values are valid during the call only.
-func (tx *transaction) rows(c command, row func(v []driver.Value) error, args ...any) (err error) {
+func (tx *transaction) rows(c command, row func(v []driver.Value) error, args ...any) error {
 	s := &tx.statements[c]
 	rows, err := s.stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if closing := rows.Close(); err == nil {
-			err = closing
-		}
-	}()
-	values := make([]driver.Value, len(rows.Columns()))
-	for {
-		switch err := rows.Next(values); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		if err := row(values); err != nil {
-			return err
-		}
-	}
+	return each(rows, row)
 }
 
 // micros is how times are stored: integer microseconds since 1970 in UTC, NULL for the zero time.

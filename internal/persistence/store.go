@@ -68,6 +68,9 @@ type Conversations interface {
 	// HistoryPage returns a part of a task's turns in the order written: those after the turn with the id after
 	// (0 = from the first), at most limit (0 = all). Its cost does not grow with what lies before or behind.
 	HistoryPage(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, after int64, limit int) (HistoryPage, error)
+	// LastTurns returns a task's last turns, at most limit (0 = all), in the order written, and how many came before
+	// them. Those are counted, not read.
+	LastTurns(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, limit int) (turns []ConversationTurn, before int, err error)
 	// SearchTurns finds the turns that q describes, newest first. Every turn that was stored before the call can
 	// be found. ErrQuery when q.Words cannot be understood.
 	SearchTurns(ctx context.Context, q TurnQuery) ([]FoundTurn, error)

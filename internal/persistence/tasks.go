@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -53,13 +51,8 @@ func (s *SQLiteStore) SaveTask(ctx context.Context, run scheduler.RunID, t *sche
 
 // UpdateTaskStatus implements Tasks.
 func (s *SQLiteStore) UpdateTaskStatus(ctx context.Context, run scheduler.RunID, id scheduler.TaskID, status scheduler.TaskStatus, result *string, errText string) error {
-	return s.apply(ctx, "update task "+string(id), func(tx *transaction) error {
-		n, err := tx.exec(updateTask, string(status), optional(result), errText, string(run), string(id))
-		if err == nil && n == 0 {
-			err = unknownTask(run, id)
-		}
-		return err
-	})
+	return s.applyOne(ctx, "update task "+string(id), func() error { return unknownTask(run, id) },
+		updateTask, string(status), optional(result), errText, string(run), string(id))
 }
 
 // move makes a TaskChange.
@@ -103,20 +96,20 @@ func (s *SQLiteStore) DeleteTask(ctx context.Context, run scheduler.RunID, id sc
 	})
 }
 
+const selectTasks = "SELECT id, " + taskColumns + " FROM tasks WHERE run = ?"
+
 // GetTask implements Tasks.
 func (s *SQLiteStore) GetTask(ctx context.Context, run scheduler.RunID, id scheduler.TaskID) (t *scheduler.Task, err error) {
-	op := "get task " + string(id)
-	err = s.snapshot(ctx, op, func(ctx context.Context, q querier) error {
-		const task = "SELECT id, " + taskColumns + " FROM tasks WHERE run = ? AND id = ?"
-		t, err = scanTask(q.QueryRowContext(ctx, task, string(run), string(id)))
-		if errors.Is(err, sql.ErrNoRows) {
-			return unknownTask(run, id)
-		}
-		if err != nil {
+	err = s.snapshotConn(ctx, "get task "+string(id), func(ctx context.Context, conn *sql.Conn) error {
+		var g graph
+		if err := scan(ctx, conn, g.addTask, selectTasks+" AND id = ?", string(run), string(id)); err != nil {
 			return err
 		}
-		t.DependsOn, err = dependencies(ctx, q, run, id)
-		return err
+		if len(g.tasks) == 0 {
+			return unknownTask(run, id)
+		}
+		t = g.tasks[0]
+		return scan(ctx, conn, g.addEdge, selectNeeds+" AND task_id = ? ORDER BY position", string(run), string(id))
 	})
 	if err != nil {
 		return nil, err
@@ -125,39 +118,19 @@ func (s *SQLiteStore) GetTask(ctx context.Context, run scheduler.RunID, id sched
 }
 
 // ListTasks implements Tasks, with one scan of the tasks and one of the edges.
-func (s *SQLiteStore) ListTasks(ctx context.Context, run scheduler.RunID) (list []*scheduler.Task, err error) {
-	err = s.snapshot(ctx, "list tasks of run "+string(run), func(ctx context.Context, q querier) error {
-		const tasks = "SELECT id, " + taskColumns + " FROM tasks WHERE run = ? ORDER BY key"
-		rows, err := q.QueryContext(ctx, tasks, string(run))
-		if list, err = collect(rows, err, scanTask); err != nil {
+func (s *SQLiteStore) ListTasks(ctx context.Context, run scheduler.RunID) ([]*scheduler.Task, error) {
+	var g graph
+	err := s.snapshotConn(ctx, "list tasks of run "+string(run), func(ctx context.Context, conn *sql.Conn) error {
+		g = graph{}
+		if err := scan(ctx, conn, g.addTask, selectTasks+" ORDER BY key", string(run)); err != nil || len(g.tasks) == 0 {
 			return err
 		}
-		return addDependencies(ctx, q, run, list)
+		return scan(ctx, conn, g.addEdge, selectNeeds+" ORDER BY task_id, position", string(run))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return list, nil
-}
-
-func scanTask(r scanner) (*scheduler.Task, error) {
-	t := new(scheduler.Task)
-	var writes, verify, result sql.NullString
-	err := r.Scan((*string)(&t.ID), (*string)(&t.Status), &t.Name, &t.AgentRole, (*string)(&t.FailureMode),
-		(*string)(&t.Isolation), &t.Attempts, (*int64)(&t.Timeout), &writes, &verify, &t.Error, &result, &t.Command, &t.Prompt)
-	if err != nil {
-		return nil, err
-	}
-	if t.WritesFiles, err = listOf(writes); err != nil {
-		return nil, fmt.Errorf("task %s: decode files: %w", t.ID, err)
-	}
-	if t.Verify, err = listOf(verify); err != nil {
-		return nil, fmt.Errorf("task %s: decode gates: %w", t.ID, err)
-	}
-	if result.Valid {
-		t.Result = &result.String
-	}
-	return t, nil
+	return g.tasks, nil
 }
 
 // taskValues are the values of a row, from run to prompt.
@@ -178,29 +151,6 @@ func taskValues(run scheduler.RunID, t *scheduler.Task) ([]any, error) {
 		string(run), string(t.ID), string(status), t.Name, t.AgentRole, string(t.FailureMode), string(t.Isolation),
 		int64(t.Attempts), int64(t.Timeout / time.Nanosecond), writes, verify, t.Error, optional(t.Result), t.Command, t.Prompt,
 	}, nil
-}
-
-// jsonOf is a list as stored: NULL for nil, so that missing and empty stay two things.
-func jsonOf(list []string) (any, error) {
-	switch {
-	case list == nil:
-		return nil, nil
-	case len(list) == 0:
-		return "[]", nil
-	}
-	text, err := json.Marshal(list)
-	return string(text), err
-}
-
-func listOf(text sql.NullString) (list []string, err error) {
-	switch {
-	case !text.Valid:
-		return nil, nil
-	case text.String == "[]":
-		return []string{}, nil
-	}
-	err = json.Unmarshal([]byte(text.String), &list)
-	return list, err
 }
 
 // optional is NULL for nil.

@@ -29,34 +29,6 @@ var (
 	undo      = declare("ROLLBACK TO request")
 )
 
-// The life of a request. A caller that gives up turns queued into dropped; the writer turns queued into started,
-// and from then on the caller waits for the truth.
-const (
-	queued int32 = iota
-	started
-	dropped
-)
-
-// request is something to do in a transaction, or, with use set, on the bare connection between transactions.
-type request struct {
-	state atomic.Int32
-	write func(tx *transaction) error
-	use   func(conn *sql.Conn) error
-	err   error      // its outcome
-	done  chan error // where the outcome is waited for; nil = by nobody else
-}
-
-// claim takes the request for doing, unless its caller has given up.
-func (r *request) claim() bool { return r.state.CompareAndSwap(queued, started) }
-
-// answer ends the request.
-func (r *request) answer(err error) {
-	r.err = err
-	if r.done != nil {
-		r.done <- err
-	}
-}
-
 // writer owns the one connection that writes. Everything queued while a commit is under way shares the next one.
 type writer struct {
 	db      *sql.DB
@@ -64,6 +36,7 @@ type writer struct {
 	conn    *sql.Conn
 	tx      *transaction
 	memory  bool // the connection is the database: never replace it
+	outside bool // the connection is known to be outside of any transaction
 	queue   chan *request
 	callers atomic.Int64  // with a request that is queued or about to be
 	last    atomic.Int64  // the size of the last batch
@@ -118,64 +91,6 @@ func (w *writer) writable(path string) error {
 		}
 		return err
 	})
-}
-
-// submit queues a request and waits for its outcome. A context that ends first gives its cause, and then nothing
-// of the request was or will be stored.
-func (w *writer) submit(ctx context.Context, r *request) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	select {
-	case <-w.closing:
-		return &Error{Op: "write", Kind: ErrClosed}
-	default:
-	}
-	if ctx.Done() == nil && w.alone(r) {
-		return r.err
-	}
-	r.done = make(chan error, 1)
-	w.callers.Add(1)
-	defer w.callers.Add(-1)
-	select {
-	case w.queue <- r:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-w.ended:
-		return &Error{Op: "write", Kind: ErrClosed}
-	}
-	select {
-	case err := <-r.done:
-		return err
-	case <-ctx.Done():
-		if r.state.CompareAndSwap(queued, dropped) {
-			return context.Cause(ctx)
-		}
-	case <-w.ended:
-		// Queued as the writer ended: either it was still taken, or nobody will.
-		if r.state.CompareAndSwap(queued, dropped) {
-			return &Error{Op: "write", Kind: ErrClosed}
-		}
-	}
-	return <-r.done
-}
-
-// alone does the request on the caller's own goroutine, when nobody else writes or waits to: handing it over and
-// back wakes two threads, which costs a third of a small transaction. It is for callers that cannot be cancelled,
-// since one that can must not be caught in the wait for another process's lock; and not after a batch of several,
-// whose callers are about to come again and are better served together.
-func (w *writer) alone(r *request) bool {
-	if w.callers.Load() > 0 || w.last.Load() > 1 || !w.mu.TryLock() {
-		return false
-	}
-	defer w.mu.Unlock()
-	select {
-	case <-w.closing:
-		return false
-	default:
-	}
-	w.serve([]*request{r})
-	return true
 }
 
 // run is the writer's goroutine.
@@ -253,6 +168,7 @@ func (w *writer) serve(batch []*request) {
 	for len(batch) > 0 {
 		if r := batch[0]; r.use != nil {
 			if r.claim() {
+				w.outside = false // who knows what is done with it
 				r.answer(r.use(w.conn))
 			}
 			batch = batch[1:]
@@ -278,12 +194,12 @@ func (w *writer) scheduleSearch() {
 
 // write does the requests in one transaction, and replaces a connection that is no good any more.
 func (w *writer) write(batch []*request) {
-	err := w.raw(func() error { return w.transact(batch) })
+	err := raw(w.conn, func(any) error { return w.transact(batch) })
 	// Inside a transaction still, or broken: a fresh connection is neither.
-	stuck := code(err) == sqlite3.SQLITE_ERROR || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+	stuck := code(err) == sqlite3.SQLITE_ERROR || gone(err)
 	if stuck && !w.memory {
 		if err = w.replace(); err == nil {
-			err = w.raw(func() error { return w.transact(batch) })
+			err = raw(w.conn, func(any) error { return w.transact(batch) })
 		}
 	}
 	if err == nil {
@@ -296,15 +212,15 @@ func (w *writer) write(batch []*request) {
 	}
 }
 
-// raw runs f with the connection to itself. What f returns is kept from database/sql, which would throw the
-// connection away on some errors, and with it a database in memory.
-func (w *writer) raw(f func() error) (err error) {
-	gone := w.conn.Raw(func(any) error {
-		err = f()
+// raw runs f with a connection to itself. What f returns is kept from database/sql, which would throw the connection
+// away on some errors, and with it a database in memory.
+func raw(conn *sql.Conn, f func(c any) error) (err error) {
+	unusable := conn.Raw(func(c any) error {
+		err = f(c)
 		return nil
 	})
-	if gone != nil {
-		return gone
+	if unusable != nil {
+		return unusable
 	}
 	return err
 }
@@ -312,6 +228,7 @@ func (w *writer) raw(f func() error) (err error) {
 // transact does the requests in one transaction and answers them. Its error says that the transaction did not begin:
 // none of them was touched.
 func (w *writer) transact(batch []*request) error {
+	w.outside = false
 	if _, err := w.tx.exec(begin); err != nil {
 		return err
 	}
@@ -326,7 +243,8 @@ func (w *writer) transact(batch []*request) error {
 	if err != nil {
 		// An error here means that SQLite has rolled back already; a transaction that stays open all the same
 		// is found by the next BEGIN.
-		_, _ = w.tx.exec(rollback)
+		_, failed := w.tx.exec(rollback)
+		w.outside = failed == nil
 	}
 	for _, r := range live {
 		if err != nil {
@@ -370,6 +288,7 @@ func (w *writer) attempt(live []*request) error {
 	}
 	if done == 0 {
 		_, err := w.tx.exec(rollback)
+		w.outside = err == nil
 		return err
 	}
 	fault.Point("store.commit.before")
@@ -377,8 +296,40 @@ func (w *writer) attempt(live []*request) error {
 		return err
 	}
 	fault.Point("store.commit.after")
+	w.outside = true
 	w.commits.Add(1)
 	return nil
+}
+
+// serveOne does a request of one statement without BEGIN and COMMIT around it: SQLite makes a transaction of it by
+// itself, which begins with the lock for writing and waits for that as BEGIN IMMEDIATE does, but costs a tenth less. Its
+// caller is alone and cannot be cancelled, since this cannot tell waiting from writing. The caller holds mu. It returns
+// false when nothing was done because the request must be served as all others are: inside of a transaction that was
+// left open the statement would not be committed, and a connection that is lost has to be replaced.
+func (w *writer) serveOne(r *request) (done bool) {
+	if !r.one || !w.outside {
+		return false
+	}
+	defer w.scheduleSearch()
+	w.outside = false
+	fault.Point("store.commit.before")
+	err := raw(w.conn, func(any) error { return r.write(w.tx) })
+	fault.Point("store.commit.after")
+	if gone(err) {
+		return false
+	}
+	r.claim()
+	r.answer(err)
+	w.outside = own(err) // nil, too
+	if err == nil {
+		w.commits.Add(1)
+	}
+	return true
+}
+
+// gone says that the connection is: nothing was done.
+func gone(err error) bool {
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }
 
 // close ends the statements and the connection. The caller holds mu.

@@ -364,3 +364,28 @@ func TestAFullDatabaseFailsTheBatchAndTheNextOneWorks(t *testing.T) {
 		})
 	}
 }
+
+func TestCloseWritesWhatWasQueuedBefore(t *testing.T) {
+	for range 8 { // the writer may notice first that it is to end, or the queue
+		s := smallMemoryStore(t)
+		release := hold(t, s)
+		requests := enqueue(t, s, add("one"), add("two"))
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		<-s.writer.closing
+		release()
+		if err := <-closed; err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range requests {
+			select {
+			case err := <-r.done:
+				if err != nil {
+					t.Errorf("request %d: %v", i, err)
+				}
+			default:
+				t.Fatalf("request %d was left in the queue", i)
+			}
+		}
+	}
+}

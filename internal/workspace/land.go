@@ -187,6 +187,16 @@ func (r *Repository) LandState(s LandSpec) (task string, err error) {
 	return l.Task, nil
 }
 
+// LandPaths lists the files of the conflict that a landing waits at, by their paths in s.Dir. ErrNoLanding when none is
+// waiting.
+func (r *Repository) LandPaths(s LandSpec) ([]string, error) {
+	l, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	return l.Paths, nil
+}
+
 func (r *Repository) checkLand(ctx context.Context, s LandSpec) error {
 	if s.Driver == nil {
 		return &Error{Op: "bring run " + s.Run + " into " + s.Branch, Err: errors.New("no driver is set")}

@@ -76,8 +76,9 @@ func (t *totals) end(ctx context.Context, seed uint64, res result, err error) {
 
 // report prints the sums, and the count of deaths per point: one that was never hit proves nothing.
 func (t *totals) report() {
-	fmt.Printf("%d rounds in %s, %d with faults: %d disturbances: %s; the database and git were checked %d times\n",
-		t.rounds, time.Since(t.began).Round(time.Second), t.bad, t.tally.sum(), t.tally, t.tally.checks)
+	took := time.Since(t.began)
+	fmt.Printf("%d rounds in %s, %d with faults: %d disturbances (%.0f a minute): %s; %d frozen owners woke up after another had taken their place; the database and git were checked %d times\n",
+		t.rounds, took.Round(time.Second), t.bad, t.tally.sum(), float64(t.tally.sum())/took.Minutes(), t.tally, t.tally.usurped, t.tally.checks)
 	if t.tally.waited > 0 {
 		fmt.Printf("after %d deaths the processes left were watched: the last was gone after %s on average, %s at most\n",
 			t.tally.waited, (t.tally.waits / time.Duration(t.tally.waited)).Round(time.Millisecond), t.tally.longest.Round(time.Millisecond))
@@ -90,6 +91,7 @@ type tally struct {
 	ways    map[way]int
 	points  map[string]int // deaths per named point
 	checks  int            // how often all invariants were looked at
+	usurped int            // owners that woke up after another had taken their place
 	waited  int            // how often the processes that were left were watched until they were gone
 	waits   time.Duration  // how long that took in all
 	longest time.Duration
@@ -105,6 +107,7 @@ func (t *tally) add(o tally) {
 		t.points[p] += n
 	}
 	t.checks += o.checks
+	t.usurped += o.usurped
 	t.waited += o.waited
 	t.waits += o.waits
 	t.longest = max(t.longest, o.longest)

@@ -27,12 +27,13 @@ type disturbance struct {
 
 	watcher watcher
 	retries int
-	numbed  bool // nothing but frozen supervisors
+	numbed  bool            // nothing but frozen supervisors
+	begun   map[string]bool // attempts that were seen to begin
 }
 
 func newDisturbance(s *site, p plan, rng *rand.Rand, calm ending, res *result) *disturbance {
 	return &disturbance{
-		site: s, plan: p, rng: rng, calm: calm, res: res,
+		site: s, plan: p, rng: rng, calm: calm, res: res, begun: map[string]bool{},
 		watcher: watcher{site: s, plan: p, res: res, done: map[string]int64{}, left: 1},
 	}
 }

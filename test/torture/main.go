@@ -31,6 +31,7 @@ type options struct {
 	keep  bool
 
 	simulation string
+	only       string
 }
 
 func main() {
@@ -47,6 +48,7 @@ func main() {
 	flag.IntVar(&disk, "disk", 0, "instead: fill the disk, in so many rounds; needs the right to mount")
 	flag.BoolVar(&mutants, "mutants", false, "instead: plant each bug that package fault lists and prove that it is noticed")
 	flag.StringVar(&o.simulation, "simulation", "", "with -mutants: the test program of internal/orchestrator, built with -tags orcmutant")
+	flag.StringVar(&o.only, "only", "", "with -mutants: just this bug")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

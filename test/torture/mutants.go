@@ -26,6 +26,9 @@ var simulatedOnly = map[string]bool{"no-fence": true}
 func (o options) proveMutants(ctx context.Context) (bool, error) {
 	missed := 0
 	for _, name := range fault.Mutants() {
+		if o.only != "" && o.only != name {
+			continue
+		}
 		noticed, err := o.proveMutant(ctx, name)
 		if err != nil {
 			return false, fmt.Errorf("mutant %s: %w", name, err)

@@ -73,6 +73,16 @@ func smallPlan(rng *rand.Rand) plan {
 	return p
 }
 
+// lasting is the plan with commands that never end by themselves: they outlive an owner for sure.
+func (p plan) lasting() plan {
+	p.wild = true // nothing is compared
+	for i := range p.tasks {
+		t := &p.tasks[i]
+		t.kind, t.needs, t.failure, t.retry, t.isolation = kindHang, nil, "soft", 0, "clone"
+	}
+	return p
+}
+
 func (p plan) draw(rng *rand.Rand, i int) task {
 	t := task{
 		id:        fmt.Sprintf("t%02d", i),

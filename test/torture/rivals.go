@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
 // hesitation is how long two owners are left alone with one another, at most.
-const hesitation = 1500 * time.Millisecond
+const hesitation = time.Second
 
 // rival starts a second owner of the run; nil when the run is not stored yet.
 func (d *disturbance) rival(ctx context.Context) (*owner, error) {
@@ -25,6 +26,9 @@ func (d *disturbance) rival(ctx context.Context) (*owner, error) {
 func (d *disturbance) freeze(ctx context.Context, o *owner) error {
 	_ = o.cmd.Process.Signal(syscall.SIGSTOP) // it may have ended just now
 	second, err := d.rival(ctx)
+	if second != nil && d.rng.IntN(2) == 0 {
+		return d.usurp(ctx, o, second)
+	}
 	if second != nil {
 		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
 	}
@@ -37,6 +41,27 @@ func (d *disturbance) freeze(ctx context.Context, o *owner) error {
 		return errors.Join(err, ctx.Err())
 	}
 	return d.separate(ctx, o, second)
+}
+
+// usurp lets the second owner take the run from the frozen first, whose lease has to run out for that, and work for a
+// while; then the first wakes up. It may write nothing, and has to end by itself.
+func (d *disturbance) usurp(ctx context.Context, first, second *owner) error {
+	d.await(ctx, second, patience, 1+d.rng.IntN(12)) // it has none before it owns the run
+	_ = first.cmd.Process.Signal(syscall.SIGCONT)
+	err := first.wait(ctx, patience)
+	if errors.Is(err, errStuck) {
+		d.res.fault("I13: an owner that was replaced did not end: %s", first.complaint())
+		err = nil
+	}
+	if code := first.code(); err == nil && (code < 0 || code > 6) {
+		d.res.fault("I13: an owner that was replaced ended with exit code %d: %s", code, first.complaint())
+	}
+	if !second.over() {
+		d.res.tally.usurped++
+		d.await(ctx, second, time.Duration(d.rng.IntN(300))*time.Millisecond, 0)
+	}
+	second.stop()
+	return errors.Join(err, ctx.Err())
 }
 
 // race lets two owners begin at the same time.
@@ -82,15 +107,22 @@ func (d *disturbance) separate(ctx context.Context, first, second *owner) error 
 // numb freezes the supervisor, so that it does not see its owner die, and lets a second owner come: that one has to
 // wait until the commands of the first are gone.
 func (d *disturbance) numb(ctx context.Context, o *owner) error {
+	if d.numbed || d.rng.IntN(2) == 0 {
+		d.untilBusy(ctx, o)
+	}
 	frozen := o.supervisors()
 	for _, pid := range frozen {
 		_ = syscall.Kill(pid, syscall.SIGSTOP) // perhaps it has just ended
 	}
 	o.stop()
+	before, err := d.site.ledger.read()
+	if err != nil {
+		return err
+	}
 	second, err := d.rival(ctx)
 	switch {
 	case second != nil && d.numbed:
-		d.await(ctx, second, 3*hesitation, 12) // long enough to do what it must not do
+		d.untilStarted(ctx, second, before, 15*hesitation) // which it must not do
 	case second != nil:
 		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
 	}
@@ -108,6 +140,58 @@ func (d *disturbance) numb(ctx context.Context, o *owner) error {
 		second.stop()
 	}
 	return errors.Join(err, ctx.Err())
+}
+
+// untilBusy waits until a command runs that does not end soon: one that outlives its owner does harm then.
+func (d *disturbance) untilBusy(ctx context.Context, o *owner) {
+	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < 3*hesitation; {
+		entries, err := d.site.ledger.read()
+		if err == nil && d.busy(entries) {
+			return
+		}
+		d.await(ctx, o, 5*time.Millisecond, 0)
+	}
+}
+
+// untilStarted waits until a task has begun another attempt than those of before.
+func (d *disturbance) untilStarted(ctx context.Context, o *owner, before []entry, limit time.Duration) {
+	last := map[string]string{}
+	for _, e := range before {
+		last[e.task] = e.attempt
+	}
+	again := func(e entry) bool { return e.word == wordStart && last[e.task] != "" && e.attempt != last[e.task] }
+	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < limit; {
+		entries, err := d.site.ledger.read()
+		if err == nil && slices.ContainsFunc(entries[min(len(before), len(entries)):], again) {
+			d.await(ctx, o, 50*time.Millisecond, 0) // it looks for others next
+			return
+		}
+		d.await(ctx, o, 5*time.Millisecond, 0)
+	}
+}
+
+// busy says whether a command that lasts has begun and not ended.
+func (d *disturbance) busy(entries []entry) bool {
+	open := map[string]bool{}
+	for _, e := range entries {
+		t, ok := d.plan.find(e.task)
+		if !ok || t.kind != kindHang && t.kind != kindSlow && t.kind != kindStray {
+			continue
+		}
+		switch key := e.task + " " + e.attempt; e.word {
+		case wordStart:
+			open[key] = !d.begun[key] // the same one is not waited for twice
+			d.begun[key] = true
+		case wordEnd, wordFail:
+			delete(open, key)
+		}
+	}
+	for _, is := range open {
+		if is {
+			return true
+		}
+	}
+	return false
 }
 
 // cancel asks for a task to be canceled, and kills the owner while it obeys, or soon after.

@@ -16,7 +16,7 @@ import (
 // patience is how long a run may take from a start or resume to its end. Generous: a loaded machine is no fault.
 const patience = 3 * time.Minute
 
-// round is one plan, run twice.
+// round is one plan, run once undisturbed and several times disturbed.
 type round struct {
 	orc    string
 	seed   uint64
@@ -46,39 +46,60 @@ func (r result) verdict() string {
 // play runs the plan undisturbed and disturbed and compares. A wild plan, whose end depends on the order of things,
 // is only run disturbed and has nothing to be compared with. An error means that the round could not be judged.
 func (r round) play(ctx context.Context) (res result, err error) {
-	rng := rand.New(rand.NewPCG(r.seed, 0))
-	p := newPlan(rng)
+	p := newPlan(rand.New(rand.NewPCG(r.seed, 0)))
+	if r.mutant == "no-quiesce" {
+		p = p.lasting()
+	}
 	res, calm, err := r.prepare(ctx, p)
 	if err != nil {
 		return res, err
 	}
-	rough, err := r.newSite(ctx, filepath.Join(res.folder, "rough"), p)
-	if err != nil {
-		return res, err
-	}
-	expected := p.estimate()
+	expected, times := p.estimate(), 1
 	if calm != nil {
 		if expected, err = calm.undisturbed(ctx); err != nil {
 			return res, fmt.Errorf("undisturbed run (%s): %w", res.folder, err)
 		}
+		if err := inspect(ctx, &res, calm); err != nil {
+			return res, err
+		}
+		times = roughRuns
 	}
-	d := newDisturbance(rough, p, rng, expected, &res)
+	for i := range times {
+		if err := r.rough(ctx, &res, p, expected, i); err != nil {
+			return res, fmt.Errorf("disturbed run %d (%s): %w", i, res.folder, err)
+		}
+		if len(res.faults) > 0 {
+			break // a later one would only blur what happened
+		}
+	}
+	return res, removeUnless(len(res.faults) > 0 || r.keep, res.folder)
+}
+
+// roughRuns is how often a plan is disturbed, each time in another way, for one undisturbed run of it.
+const roughRuns = 4
+
+// rough plays the plan disturbed, and compares unless it is wild.
+func (r round) rough(ctx context.Context, res *result, p plan, expected ending, i int) error {
+	s, err := r.newSite(ctx, filepath.Join(res.folder, fmt.Sprintf("rough%d", i)), p)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(r.seed, uint64(1+i)))
+	d := newDisturbance(s, p, rng, expected, res)
 	d.numbed = r.mutant == "no-quiesce"
 	d.stops = 6 + rng.IntN(25)
 	actual, err := d.play(ctx)
 	if errors.Is(err, errStuck) {
 		res.fault("I9: %v", err)
-		return res, nil
+		return nil
 	}
 	if err != nil {
-		return res, fmt.Errorf("disturbed run (%s): %w", res.folder, err)
+		return err
 	}
-	sites := []*site{rough}
-	if calm != nil {
-		compare(&res, p, expected, actual)
-		sites = append(sites, calm)
+	if !p.wild {
+		compare(res, p, expected, actual)
 	}
-	return res, r.close(ctx, &res, sites...)
+	return inspect(ctx, res, s)
 }
 
 // prepare makes the folder and, unless the plan is wild, the site of the undisturbed run.

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"orchestrator/test/rig"
 )
+
+// heartbeat is how often owners say that they live: rarely enough for a loaded machine, often enough to wait for it.
+const heartbeat = 300 * time.Millisecond
 
 // site is a repository with a plan, a ledger and a memory of how the checkout was.
 type site struct {
@@ -30,7 +34,8 @@ func newSite(ctx context.Context, orc, root string, p plan) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Env = append(s.Env, "ORC_GRACE=400ms") // some tasks do not end when they are asked to
+	// Some tasks do not end when they are asked to; a frozen owner's lease runs out after five heartbeats.
+	s.Env = append(s.Env, "ORC_GRACE=400ms", "ORC_FAULT_HEARTBEAT="+heartbeat.String())
 	out := &site{Site: s, ledger: ledger(filepath.Join(notes, "ledger")), points: filepath.Join(notes, "points")}
 	if err := os.WriteFile(string(out.ledger), nil, 0o600); err != nil {
 		return nil, fmt.Errorf("make the ledger: %w", err)

@@ -53,13 +53,13 @@ func (w way) environ(d *disturbance) []string {
 	}
 	points := fault.Points()
 	name := points[d.rng.IntN(len(points))]
-	most := d.passings(name)
+	most := d.passings(name, d.reach())
 	return d.site.faultAt(name, 1+min(d.rng.IntN(most), d.rng.IntN(most))) // the first ones are surely passed
 }
 
-// passings is about how often an owner passes a point before its run ends.
-func (d *disturbance) passings(name string) int {
-	tasks := 1 + int(d.watcher.left*float64(len(d.plan.tasks)))
+// passings is about how often an owner passes a point before it has done a share of what is left of its run.
+func (d *disturbance) passings(name string, reach float64) int {
+	tasks := 1 + int(reach*d.watcher.left*float64(len(d.plan.tasks)))
 	switch prefix, _, _ := strings.Cut(name, "."); prefix {
 	case "owner":
 		return 1
@@ -93,8 +93,9 @@ func (w way) play(ctx context.Context, d *disturbance, o *owner) error {
 		if d.script != nil {
 			return o.wait(ctx, patience)
 		}
-		// One that is not passed after so long is given up, so that there is more to disturb.
-		d.await(ctx, o, time.Duration(1.5*d.watcher.left*float64(d.calm.took))+time.Second, 0)
+		// One that is not passed so long after the owner began is given up, so that there is more to disturb.
+		d.await(ctx, o, patience, 1)
+		d.await(ctx, o, time.Duration(haste*d.watcher.left*float64(d.calm.took))+time.Second/2, 0)
 		w = kill
 	} else {
 		d.moment(ctx, o)
@@ -138,14 +139,27 @@ func (w way) play(ctx context.Context, d *disturbance, o *owner) error {
 }
 
 // haste is the share of what is left of a run after which it is disturbed at the latest: what comes later would
-// mostly find it over.
-const haste = 0.4
+// mostly find it over. Mostly it is disturbed soon, so that a run is disturbed often.
+const (
+	haste     = 0.4
+	muchHaste = 0.12
+)
+
+func (d *disturbance) reach() float64 {
+	if d.rng.IntN(4) > 0 {
+		return muchHaste
+	}
+	return haste
+}
 
 // moment waits for a random moment. Half of the moments are a random time; the other half follow an event, since
 // most of what can go wrong lies just behind one.
 func (d *disturbance) moment(ctx context.Context, o *owner) {
-	left := haste * d.watcher.left
+	left := d.reach() * d.watcher.left
 	if d.rng.IntN(2) == 0 {
+		if d.rng.IntN(4) > 0 { // else it is perhaps hit while it takes the run over
+			d.await(ctx, o, patience, 1)
+		}
 		d.await(ctx, o, time.Duration(d.rng.Float64()*left*float64(d.calm.took)), 0)
 		return
 	}

@@ -94,6 +94,15 @@ func (s *Store) HistoryPage(ctx context.Context, run scheduler.RunID, task sched
 	})
 }
 
+// LastTurns implements persistence.Conversations.
+func (s *Store) LastTurns(ctx context.Context, run scheduler.RunID, task scheduler.TaskID, limit int) (turns []persistence.ConversationTurn, before int, err error) {
+	turns, err = read(ctx, s, "LastTurns", func() (turns []persistence.ConversationTurn, err error) {
+		turns, before, err = s.below.LastTurns(ctx, run, task, limit)
+		return turns, err
+	})
+	return turns, before, err
+}
+
 // SearchTurns implements persistence.Conversations.
 func (s *Store) SearchTurns(ctx context.Context, q persistence.TurnQuery) ([]persistence.FoundTurn, error) {
 	return read(ctx, s, "SearchTurns", func() ([]persistence.FoundTurn, error) { return s.below.SearchTurns(ctx, q) })

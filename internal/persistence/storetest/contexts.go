@@ -46,8 +46,10 @@ func everyMethod(ctx context.Context, s persistence.Store) map[string]error {
 		"SaveSession":      s.SaveSession(ctx, persistence.Session{Run: "aa", Task: "a"}),
 		"GetSession":       second(s.GetSession(ctx, "aa", "a")),
 		"SaveMessage":      s.SaveMessage(ctx, "aa", "a", turn),
+		"SaveMessage of 0": s.SaveMessage(ctx, "aa", "a"),
 		"GetHistory":       second(s.GetHistory(ctx, "aa", "a")),
 		"HistoryPage":      second(s.HistoryPage(ctx, "aa", "a", 0, 0)),
+		"LastTurns":        third(s.LastTurns(ctx, "aa", "a", 1)),
 		"SearchTurns":      second(s.SearchTurns(ctx, persistence.TurnQuery{Words: "x"})),
 		"CreateRun":        s.CreateRun(ctx, sampleRun("bb"), nil),
 		"CountRun":         second(s.CountRun(ctx, "aa")),
@@ -70,6 +72,8 @@ func everyMethod(ctx context.Context, s persistence.Store) map[string]error {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func third[T, U any](_ T, _ U, err error) error { return err }
 
 func writeAfterCancel(t *testing.T, s persistence.Store) {
 	create(t, s, "aa", task("a"))

@@ -16,6 +16,7 @@ var pageCases = []testCase{
 	{"pages of any size join to the whole history", pagesJoin},
 	{"a page goes on with turns that came after the last one", pageGoesOn},
 	{"a page of nothing is an empty slice", emptyPage},
+	{"the last turns come in order with the number of those before", lastTurns},
 	{"the counts of a run are those of what is stored", runCounts},
 	{"a run with a long conversation is deleted whole", deleteLongRun},
 	{"a task with a long conversation is deleted whole", deleteLongTask},
@@ -95,6 +96,24 @@ func emptyPage(t *testing.T, s persistence.Store) {
 		if page.Turns == nil || len(page.Turns) != 0 || page.Last != 7 {
 			t.Errorf("page of %s is %#v", task, page)
 		}
+	}
+}
+
+func lastTurns(t *testing.T, s persistence.Store) {
+	create(t, s, "aa", task("a"), task("b"))
+	want := talk(t, s, "aa", 5)
+	for limit, first := range map[int]int{0: 0, 1: 4, 2: 3, 4: 1, 5: 0, 6: 0} {
+		turns, before, err := s.LastTurns(t.Context(), "aa", "a", limit)
+		must(t, err)
+		wantSame(t, fmt.Sprintf("the last %d", limit), turns, want[first:])
+		if before != first {
+			t.Errorf("before the last %d were %d, want %d", limit, before, first)
+		}
+	}
+	turns, before, err := s.LastTurns(t.Context(), "aa", "ghost", 3)
+	must(t, err)
+	if turns == nil || len(turns) != 0 || before != 0 {
+		t.Errorf("an unknown task has %#v, %d before", turns, before)
 	}
 }
 

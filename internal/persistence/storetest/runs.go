@@ -12,6 +12,7 @@ import (
 
 var runCases = []testCase{
 	{"a run round-trips without loss", runRoundTrip},
+	{"times come back in UTC, cut to microseconds", timesInUTC},
 	{"a run is created with its tasks and events or not at all", createWhole},
 	{"a taken id is a conflict", takenID},
 	{"the same task twice is a conflict", sameTaskTwice},
@@ -40,6 +41,25 @@ func runRoundTrip(t *testing.T, s persistence.Store) {
 	got, err = s.GetRun(t.Context(), "bb")
 	must(t, err)
 	wantSame(t, "run", got, bare)
+}
+
+func timesInUTC(t *testing.T, s persistence.Store) {
+	here := time.FixedZone("here", 5*3600+1800)
+	run := sampleRun("aa")
+	run.CreatedAt = at.Add(789).In(here)
+	must(t, s.CreateRun(t.Context(), run, []*scheduler.Task{task("a")}, event.Event{Kind: event.Notice}))
+	must(t, s.SaveMessage(t.Context(), "aa", "a", persistence.ConversationTurn{Role: "user", Timestamp: run.CreatedAt}))
+	got, err := s.GetRun(t.Context(), "aa")
+	must(t, err)
+	turns, err := s.GetHistory(t.Context(), "aa", "a")
+	must(t, err)
+	events, err := s.Events(t.Context(), "aa", 0, 0)
+	must(t, err)
+	for what, is := range map[string]time.Time{"run": got.CreatedAt, "turn": turns[0].Timestamp, "event": events[0].Time} {
+		if is != at { // not Equal, for which the zone makes no difference
+			t.Errorf("%s: %v, want %v", what, is, at)
+		}
+	}
 }
 
 func createWhole(t *testing.T, s persistence.Store) {
