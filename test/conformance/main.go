@@ -98,6 +98,9 @@ func (o options) check() error {
 	for _, s := range scenarios() {
 		known[s.name] = true
 	}
+	for _, p := range parts() {
+		known[p.name] = true
+	}
 	for _, name := range o.only {
 		if !known[name] {
 			return fmt.Errorf("no scenario is called %q", name)

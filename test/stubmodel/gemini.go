@@ -129,6 +129,8 @@ func (gemini) fail(w http.ResponseWriter, status int, c complaint) {
 	switch c.topic {
 	case FaultContext:
 		c.text = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
+	case FaultUsage:
+		c.text = "You have exhausted your capacity on this model. Your quota will reset after " + c.seconds() + "s."
 	case FaultCredit:
 		c.text = "You exceeded your current quota, please check your plan and billing details."
 	}
