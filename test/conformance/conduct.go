@@ -43,8 +43,11 @@ func (r *wholeRun) conduct(ctx context.Context) (err error) {
 		}
 		err = errors.Join(err, r.strays(context.WithoutCancel(ctx)))
 	}()
-	if slices.ContainsFunc(r.parts, func(p part) bool { return p.name == "run-kill" }) {
-		if err := r.killOwner(ctx, o); err != nil {
+	for _, p := range r.parts {
+		if !p.hangs {
+			continue
+		}
+		if err := r.killOwner(ctx, o, p); err != nil {
 			return err
 		}
 		if o, err = r.start(ctx, "resume", "--yes", "--json"); err != nil {
@@ -78,12 +81,12 @@ func pause(ctx context.Context, o *owner) error {
 
 // killOwner kills the owner once every agent waits for its model, or has failed before, and keeps the sessions that
 // are stored at that moment. Nothing of the run may be left then.
-func (r *wholeRun) killOwner(ctx context.Context, o *owner) error {
+func (r *wholeRun) killOwner(ctx context.Context, o *owner, p part) error {
 	for {
 		if o.over() {
 			return fmt.Errorf("orc ended before every agent was at work: %w; it said: %s", o.err, lastWords(r.output+".err"))
 		}
-		ready, err := r.allHang(ctx)
+		ready, err := r.allHang(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -94,7 +97,7 @@ func (r *wholeRun) killOwner(ctx context.Context, o *owner) error {
 			return err
 		}
 	}
-	fmt.Println("run: every agent waits for its model; the owner is killed")
+	fmt.Printf("run: every agent waits for its model; the owner is killed (%s)\n", p.name)
 	if err := o.kill(); err != nil {
 		return err
 	}
@@ -110,16 +113,30 @@ func (r *wholeRun) killOwner(ctx context.Context, o *owner) error {
 	}
 	for _, m := range r.members {
 		var s shown
-		if err := r.ask(ctx, &s, "show", m.task("run-kill"), "--json"); err != nil {
+		if err := r.ask(ctx, &s, "show", m.task(p.name), "--json"); err != nil {
 			return err
 		}
-		m.session = s.session()
+		m.sessions[p.name] = s.session()
+		if p.lost {
+			if err := m.forget(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
+// forget removes everything that the agent has kept of its own, but for its configuration.
+func (m *member) forget() error {
+	if err := errors.Join(os.RemoveAll(m.Home), os.MkdirAll(m.Home, 0o700)); err != nil {
+		return fmt.Errorf("remove the home of %s: %w", m.agent.name, err)
+	}
+	_, err := m.agent.prepare(m.site)
+	return err
+}
+
 // allHang says whether each member's model holds an answer back, or its task has ended.
-func (r *wholeRun) allHang(ctx context.Context) (bool, error) {
+func (r *wholeRun) allHang(ctx context.Context, p part) (bool, error) {
 	var st state
 	asked := false
 	for _, m := range r.members {
@@ -132,7 +149,7 @@ func (r *wholeRun) allHang(ctx context.Context) (bool, error) {
 				return false, nil // the run is not stored yet
 			}
 		}
-		if !st.task(m.task("run-kill")).settled() {
+		if !st.task(m.task(p.name)).settled() {
 			return false, nil
 		}
 	}

@@ -15,16 +15,19 @@ type part struct {
 	name string
 	// tasks are the member's tasks of the part; a key "id" names each. The first is the one that is judged.
 	tasks func(r *wholeRun, m *member) []map[string]any
+	hangs bool // during it the owner is killed
+	lost  bool // and every session is gone then
 	// fault is the model server's mistake that the part needs.
 	fault func(m *member) *stubmodel.Fault
 	// judge says what is wrong, besides that the task is not completed.
 	judge func(ctx context.Context, r *wholeRun, m *member, e evidence) error
 }
 
-// parts of the run, in the order in which an agent gets them. The owner is killed during the first.
+// parts of the run, in the order in which an agent gets them.
 func parts() []part {
 	return []part{
-		{name: "run-kill", tasks: killTasks, judge: judgeKill},
+		{name: "run-kill", hangs: true, tasks: killTasks, judge: judgeKill},
+		{name: "run-lost", hangs: true, lost: true, tasks: lostTasks, judge: judgeLost},
 		{name: "run-ask", tasks: askTasks, judge: judgeAsk},
 		{name: "run-unfinished", tasks: unfinishedTasks, fault: unfinishedFault, judge: judgeUnfinished},
 		{name: "run-limit", tasks: limitTasks, fault: limitFault, judge: judgeLimit},
@@ -46,21 +49,43 @@ func (m *member) word(bird string) string { return bird + "-of-" + m.agent.name 
 // declared is what an agent says of its task when it is done.
 func declared(task string) string { return task + " is as it should be" }
 
-func killTasks(_ *wholeRun, m *member) []map[string]any {
-	id := m.task("run-kill")
+// hanging is a task whose model holds an answer back in the middle of it.
+func (m *member) hanging(part, word string) []map[string]any {
+	id := m.task(part)
 	script := fmt.Sprintf("[[write %s-1.txt before]] [[hang %s]] [[write %s-2.txt after]]", id, id, id)
-	return []map[string]any{m.prompted("run-kill", "egret", script)}
+	return []map[string]any{m.prompted(part, word, script)}
 }
+
+func killTasks(_ *wholeRun, m *member) []map[string]any { return m.hanging("run-kill", "egret") }
+
+func lostTasks(_ *wholeRun, m *member) []map[string]any { return m.hanging("run-lost", "stork") }
 
 // judgeKill: the owner was killed while the model was silent; the session that was there then went on.
 func judgeKill(_ context.Context, _ *wholeRun, m *member, e evidence) error {
 	var f faults
-	f.check(m.session != "", "the session was not stored when the owner was killed")
-	f.check(e.shown.session() == m.session, "it went on in session %q instead of %q", e.shown.session(), m.session)
+	had := m.sessions["run-kill"]
+	f.check(had != "", "the session was not stored when the owner was killed")
+	f.check(e.shown.session() == had, "it went on in session %q instead of %q", e.shown.session(), had)
 	f.check(sawAll(e.asked, m.word("egret"), "you were interrupted"), "no request carries both what was before the kill and that there was one")
-	for n, want := range []string{"before", "after"} {
-		f.merged(e, fmt.Sprintf("%s-%d.txt", m.task("run-kill"), n+1), want)
-	}
+	f.bothMerged(e, m.task("run-kill"))
+	return errors.Join(f...)
+}
+
+// bothMerged checks what was written before the kill and after it.
+func (f *faults) bothMerged(e evidence, task string) {
+	f.merged(e, task+"-1.txt", "before")
+	f.merged(e, task+"-2.txt", "after")
+}
+
+// judgeLost: the session was gone with the agent's home; a new one was told what the old one had done.
+func judgeLost(_ context.Context, _ *wholeRun, m *member, e evidence) error {
+	var f faults
+	task := m.task("run-lost")
+	had := m.sessions["run-lost"]
+	f.check(had != "" && e.shown.session() != had, "it went on in session %q, which is gone", had)
+	f.check(sawAll(e.asked, m.word("stork"), "An earlier session worked on this task", "I write "+task+"-1.txt.", "+before"),
+		"no request carries the task, what was said of it before, and the difference")
+	f.bothMerged(e, task)
 	return errors.Join(f...)
 }
 

@@ -30,9 +30,9 @@ type wholeRun struct {
 // member is an agent that works in a run: its environment, its model server, and what went wrong.
 type member struct {
 	*site
-	session string           // when the owner was killed
-	opened  bool             // its gate
-	faults  map[string]error // by part
+	sessions map[string]string // when the owner was killed, by part
+	opened   bool              // its gate
+	faults   map[string]error  // by part
 }
 
 // newWholeRun makes a site for the run, and one for each agent, whose home and model server are its own.
@@ -55,7 +55,7 @@ func newWholeRun(ctx context.Context, o options, all []agent, parts []part, root
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", a.name, err)
 		}
-		r.members = append(r.members, &member{site: s, faults: map[string]error{}})
+		r.members = append(r.members, &member{site: s, sessions: map[string]string{}, faults: map[string]error{}})
 	}
 	return r, r.write(ctx)
 }
