@@ -17,7 +17,7 @@ import (
 )
 
 // runPatience bounds a whole run with every agent. Generous, as patience is.
-const runPatience = 25 * time.Minute
+const runPatience = 45 * time.Minute
 
 // wholeRun is a run of a plan by the program itself, in which every agent has tasks.
 type wholeRun struct {
