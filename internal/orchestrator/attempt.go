@@ -233,6 +233,7 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 		}
 		ctx, cancel := at.limited()
 		defer cancel()
+		e.blanks.take(a.Log)
 		r, err = p.Turn(ctx, &e.launchers, turn)
 	}
 	if err != nil {

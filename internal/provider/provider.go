@@ -44,6 +44,9 @@ type Agent interface {
 	Inspect(ctx context.Context, program string, env []string) (Installed, error)
 }
 
+// LateTeller is an Agent whose EventToolCall comes when the tool has ended: its silence may be a tool at work.
+type LateTeller interface{ TellsLate() }
+
 // Installed is what can be known about an agent's program.
 type Installed struct {
 	Path    string // absolute; empty = not found
