@@ -145,8 +145,9 @@ func (r *wholeRun) allHang(ctx context.Context, p part) (bool, error) {
 		}
 		if !asked {
 			asked = true
-			if err := r.ask(ctx, &st, "status", "--json"); err != nil {
-				return false, nil // the run is not stored yet
+			var stored bool
+			if st, stored = r.status(ctx); !stored {
+				return false, nil
 			}
 		}
 		if !st.task(m.task(p.name)).settled() {
@@ -156,11 +157,17 @@ func (r *wholeRun) allHang(ctx context.Context, p part) (bool, error) {
 	return true, nil
 }
 
+// status is what orc says of the run; false while there is none to tell of.
+func (r *wholeRun) status(ctx context.Context) (st state, stored bool) {
+	err := r.ask(ctx, &st, "status", "--json")
+	return st, err == nil
+}
+
 // attend does what a person, and the service of the model, would do now.
 func (r *wholeRun) attend(ctx context.Context) error {
-	var st state
-	if err := r.ask(ctx, &st, "status", "--json"); err != nil {
-		return nil // the run is not stored yet
+	st, stored := r.status(ctx)
+	if !stored {
+		return nil
 	}
 	for _, m := range r.members {
 		asks := st.task(m.task("run-ask"))
