@@ -89,7 +89,7 @@ kill-store: ## kill writers of the store at random moments and look for what is 
 	$(GO) run ./test/killstore -kills $(or $(N),1000) $(if $(SEED),-seed $(SEED))
 
 .PHONY: conformance
-conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,kill
+conformance: build ## install the real agents, drive them against a scripted model; AGENTS=claude,codex ONLY=turns,run
 	$(GO) run ./test/conformance -orc bin/orc $(if $(AGENTS),-agents $(AGENTS)) $(if $(ONLY),-only $(ONLY))
 
 .PHONY: clean

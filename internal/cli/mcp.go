@@ -39,7 +39,7 @@ func (o *ownership) tools(self string) *provider.Server {
 
 // serveAgent is the whole life of an agent's server.
 func (a *App) serveAgent(ctx context.Context) error {
-	d := &desk{app: a, run: scheduler.RunID(a.Getenv("ORC_RUN")), task: scheduler.TaskID(a.Getenv("ORC_TASK"))}
+	d := &desk{app: a, goneAfter: ownerGoneAfter, run: scheduler.RunID(a.Getenv("ORC_RUN")), task: scheduler.TaskID(a.Getenv("ORC_TASK"))}
 	var errs []error
 	if d.run == "" || d.task == "" {
 		errs = append(errs, errors.New("ORC_RUN or ORC_TASK is not set"))
@@ -74,11 +74,18 @@ type desk struct {
 	task       scheduler.TaskID
 	attempt    int
 	generation int64
+	goneAfter  time.Duration // how long nobody must own the run before a question is given up
 }
+
+// ownerGoneAfter is longer than an owner needs after the sleep of a machine to be heard of again.
+const ownerGoneAfter = 30 * time.Second
 
 var _ mcp.Task = (*desk)(nil)
 
-var errReplaced = errors.New("this attempt is not under way any more: end your turn")
+var (
+	errReplaced  = errors.New("this attempt is not under way any more: end your turn")
+	errOwnerGone = errors.New("nobody owns the run any more: end your turn; the run goes on when a person resumes it")
+)
 
 // present checks that the owner that started the agent still owns the run.
 func (d *desk) present(ctx context.Context) error {
@@ -136,7 +143,18 @@ func (d *desk) Ask(ctx context.Context, text string, options []string) (string, 
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	version := int64(-1)
+	heard := time.Now()
 	for {
+		if time.Since(heard) > d.goneAfter/2 {
+			switch alive, err := d.app.ownerAlive(ctx, d.store, persistence.Run{ID: d.run}); {
+			case err != nil:
+				return "", err
+			case alive:
+				heard = time.Now()
+			case time.Since(heard) > d.goneAfter:
+				return "", errOwnerGone
+			}
+		}
 		v, err := d.store.DataVersion(ctx)
 		if err != nil {
 			return "", err

@@ -240,7 +240,8 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
 		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
-		Options: persistence.RunOptions{FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks)},
+		Options: persistence.RunOptions{FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
+			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg)},
 	}, nil
 }
 
@@ -260,20 +261,6 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 	}
 	run.Options.Agents = agents
 	return in.preflight(ctx, agents)
-}
-
-// setups are the ways in which single tasks want their workspaces set up.
-func setups(p *plan.Plan, tasks []*scheduler.Task) map[scheduler.TaskID]scheduler.Setup {
-	var own map[scheduler.TaskID]scheduler.Setup
-	for _, t := range tasks {
-		if s := p.SetupOf(t.ID); s != nil {
-			if own == nil {
-				own = map[scheduler.TaskID]scheduler.Setup{}
-			}
-			own[t.ID] = *s
-		}
-	}
-	return own
 }
 
 // caution says what a person may not expect, before anything starts. It never stops the run.

@@ -23,6 +23,7 @@ type Config struct {
 	Env         []string              // names of variables that every command gets beside the usual ones
 	Durability  string                // "normal" or "full"
 	Supervision string                // "auto", "namespace", "subreaper" or "group"
+	Questions   string                // of agents whose plan does not say: ask, never or fail
 	OutputLimit int64                 // bytes that one command may print
 	Grace       time.Duration         // between asking a process to end and killing it
 	Retention   time.Duration         // how long finished runs are kept

@@ -69,7 +69,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		t.Fatalf("load: %v %v", err, list)
 	}
 	want := &Config{
-		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto",
+		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask",
 		Agents: map[string]plan.Agent{
 			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
 		},

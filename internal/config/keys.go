@@ -112,6 +112,20 @@ var table = []Key{
 		},
 	},
 	{
+		Name: "questions", Type: "ask, never or fail", Default: "ask", shape: oneOf("ask", "never", "fail"),
+		About: "What becomes of questions that agents ask, where the plan does not say. ask: they wait for a person's answer. never: the agent is told to decide by itself. fail: the attempt fails. Where CI is set and nobody says: fail.",
+		parse: func(c *Config, text string) (problem, help string) {
+			if text == "orchestrator" {
+				return "cannot be `orchestrator` yet: no agent answers another's questions", "one of: ask (default), never, fail"
+			}
+			word, problem, help := choose(text, "ask", "never", "fail")
+			if problem == "" {
+				c.Questions = word
+			}
+			return problem, help
+		},
+	},
+	{
 		Name: "grace", Type: "duration", Default: "10s", shape: textShape,
 		About: "How long a process has between being asked to end (SIGTERM) and being killed (SIGKILL).",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },
@@ -153,7 +167,7 @@ var table = []Key{
 }
 
 // later are keys that the settings will have; they are refused, not ignored.
-var later = []string{"workflows", "merge", "ui", "worktrees", "budget", "sandbox", "questions", "trust"}
+var later = []string{"workflows", "merge", "ui", "worktrees", "budget", "sandbox", "trust"}
 
 // aliases are what people write instead of a key.
 var aliases = map[string]string{

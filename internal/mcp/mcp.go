@@ -52,6 +52,38 @@ var errUnwelcome = errors.New("turned away")
 // MaxLine bounds one message of the agent's program, in bytes.
 const MaxLine = 64 << 20
 
+// What an agent may say at once: bytes of a text, and options of a question. It is stored, shown, and told to others.
+const (
+	MaxText    = 64 << 10
+	MaxOptions = 20
+)
+
+// check refuses a text that is empty or too long, and takes out what no screen and no database takes.
+func check(what, text string) (string, error) {
+	switch text = strings.ReplaceAll(text, "\x00", ""); {
+	case strings.TrimSpace(text) == "":
+		return "", fmt.Errorf("%s is empty", what)
+	case len(text) > MaxText:
+		return "", fmt.Errorf("%s has %d bytes, at most %d are taken: shorten it, or write it into a file", what, len(text), MaxText)
+	}
+	return text, nil
+}
+
+func checkOptions(options []string) ([]string, error) {
+	if len(options) > MaxOptions {
+		return nil, fmt.Errorf("there are %d options, at most %d are taken", len(options), MaxOptions)
+	}
+	good := make([]string, 0, len(options))
+	for _, o := range options {
+		o, err := check("an option", o)
+		if err != nil {
+			return nil, err
+		}
+		good = append(good, o)
+	}
+	return good, nil
+}
+
 // Serve answers the agent's program until it closes in, or ctx ends.
 func Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser, version string, t Task) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -103,23 +135,36 @@ func addTools(s *mcp.Server, t Task) {
 		Name:        "ask",
 		Description: "Ask the person who runs this plan a question that you cannot decide yourself, and wait for the answer.",
 	}, func(ctx context.Context, _ *mcp.CallToolRequest, in askInput) (*mcp.CallToolResult, any, error) {
-		if strings.TrimSpace(in.Question) == "" {
-			return nil, nil, fmt.Errorf("the question is empty")
+		question, err := check("the question", in.Question)
+		if err != nil {
+			return nil, nil, err
 		}
-		answer, err := t.Ask(ctx, in.Question, in.Options)
+		options, err := checkOptions(in.Options)
+		if err != nil {
+			return nil, nil, err
+		}
+		answer, err := t.Ask(ctx, question, options)
 		return said(answer), nil, err
 	})
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "task_complete",
 		Description: "Say that your task is done, after you have checked it. Then end your turn.",
 	}, func(ctx context.Context, _ *mcp.CallToolRequest, in completeInput) (*mcp.CallToolResult, any, error) {
-		return said("Noted. End your turn now."), nil, t.Complete(ctx, in.Summary)
+		summary, err := check("the summary", in.Summary)
+		if err != nil {
+			return nil, nil, err
+		}
+		return said("Noted. End your turn now."), nil, t.Complete(ctx, summary)
 	})
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "report_progress",
 		Description: "Say in one line what you do now; it is shown to the person.",
 	}, func(ctx context.Context, _ *mcp.CallToolRequest, in reportInput) (*mcp.CallToolResult, any, error) {
-		return said("Noted."), nil, t.Report(ctx, in.Text)
+		text, err := check("the text", in.Text)
+		if err != nil {
+			return nil, nil, err
+		}
+		return said("Noted."), nil, t.Report(ctx, text)
 	})
 	mcp.AddTool(s, &mcp.Tool{
 		Name:        "plan_context",

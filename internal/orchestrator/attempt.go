@@ -280,6 +280,7 @@ func (at *attempt) outcome() (*string, error) {
 // end is how an attempt ends when its work did not come to a result.
 func (at *attempt) end(err error, doing string) ended {
 	a := &at.a
+	asked, asks := askedTooMuch(at.ctx, err)
 	switch {
 	case at.e.ctx.Err() != nil || errors.Is(err, errFatal):
 		return ended{} // nobody listens
@@ -292,6 +293,8 @@ func (at *attempt) end(err error, doing string) ended {
 		return at.failed(fmt.Sprintf("timed out after %s", at.task.Timeout), false)
 	case errors.Is(err, workspace.ErrProvide): // only a person can help, by another plan or the missing file
 		return at.failed(err.Error(), true)
+	case asks:
+		return at.failed(asked.Error(), false)
 	case errors.Is(err, errCanceled):
 		a.Outcome, a.Error = scheduler.OutcomeCanceled, "canceled"
 		return at.keep("canceled", ended{})

@@ -16,11 +16,15 @@ import (
 func (at *attempt) deliver(from scheduler.Phase) *ended {
 	a, e := &at.a, at.e
 	if from == scheduler.PhaseSaving {
+		events, err := at.sweep()
+		if err != nil {
+			return at.troubled(err, "look for what is no part of its work")
+		}
 		saved, err := e.save(e.ctx, a, "")
 		if err != nil {
 			return at.troubled(err, "save its work")
 		}
-		events := saved.notices
+		events = append(events, saved.notices...)
 		if len(saved.outside) > 0 && slices.Contains(e.run.Options.StrictWrites, a.Task) {
 			end := at.failed("changed files outside of its `writes` (strict_writes): "+some(saved.outside), false)
 			end.events = append(events, end.events...)

@@ -82,6 +82,8 @@ func (at *attempt) converse(agent provider.Agent, exit *recordedExit) (provider.
 // watched.
 func (t *talk) takeUp(exit *recordedExit) (*message, provider.Result, error) {
 	switch w := t.w; {
+	case refusedBefore(w) != nil:
+		return nil, provider.Result{}, refusedBefore(w)
 	case w.Open && exit != nil:
 		return t.finish(*exit)
 	case w.Open:
@@ -306,6 +308,9 @@ var errNoSession = errors.New("no session of the agent lasts")
 // attempt's.
 func (t *talk) judge(r *provider.Result) (*message, error) {
 	w := t.w
+	if asked, ok := askedTooMuch(t.at.ctx, nil); ok {
+		return nil, asked // its turn ended before it could be stopped
+	}
 	switch r.Kind {
 	case "":
 		w.Cut, w.Waits = 0, 0

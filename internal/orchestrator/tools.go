@@ -38,25 +38,23 @@ func (e *Engine) obeyAgent(b *batch, r persistence.Request) error {
 	}
 	w := a.Work.Clone()
 	text := e.redacted(c.Text)
+	var refused error
 	switch r.Kind {
 	case RequestHello:
 		w.Tools = w.Turn
 	case RequestDone:
 		w.Declared = &persistence.Declaration{Turn: w.Turn, Summary: text}
 	case RequestAsk:
-		q := persistence.Question{ID: r.ID, Turn: w.Turn, Text: text, Options: c.Options, AskedAt: e.o.Now().UTC()}
+		var q persistence.Question
+		q, refused = e.ask(b, a, persistence.Question{ID: r.ID, Turn: w.Turn, Text: text, Options: c.Options, AskedAt: e.o.Now().UTC()})
 		w.Questions = append(slices.Clone(w.Questions), q)
-		b.t.Turns = append(b.t.Turns, e.turn(a.Task, a.Number, "question", text))
-		b.t.Events = append(b.t.Events, e.event(event.TaskQuestion, a.Task, a.Number, event.Detail{
-			Status: string(scheduler.TaskRunning), Question: q.ID, Message: text, Options: c.Options,
-		}))
 	case RequestDoing:
 		w.Doing = oneLine(text)
 		b.t.Events = append(b.t.Events, e.event(event.TaskActivity, a.Task, a.Number, event.Detail{Message: w.Doing}))
 	}
 	a.Work = w
 	b.record(*a)
-	return nil
+	return refused
 }
 
 // AnswerRequest answers a question of an agent's.
@@ -142,7 +140,7 @@ func (e *Engine) answer(ctx context.Context, b *batch) error {
 // the agent is then told what was wrong with its work instead of beginning again.
 func (e *Engine) goesOn(t *tracked) bool {
 	prev := t.failure
-	return prev != nil && t.attempt != nil && t.attempt.Number == prev.Number && prev.Outcome == scheduler.OutcomeFailed &&
+	return prev != nil && t.attempt != nil && !slices.Contains(e.run.Options.FreshSessions, t.task.ID) && t.attempt.Number == prev.Number && prev.Outcome == scheduler.OutcomeFailed &&
 		prev.Work != nil && prev.Work.Session != "" && prev.Work.Turn > 0 && e.newWork(t.task) != nil && whole(prev)
 }
 

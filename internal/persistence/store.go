@@ -163,6 +163,12 @@ type RunOptions struct {
 	Pass []string `json:"pass,omitempty"`
 	// StrictWrites are the tasks whose attempts fail when they change files outside of what they write.
 	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
+	// FreshSessions are the tasks whose next attempt does not go on with the session of the one that failed.
+	FreshSessions []scheduler.TaskID `json:"fresh_sessions,omitempty"`
+	// What becomes of questions that agents ask: in the tasks named, and in all others. ask (or empty): they wait for a
+	// person. never: the agent is told to decide by itself. fail: the attempt fails.
+	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`
+	Questions   string                      `json:"questions,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.

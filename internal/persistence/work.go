@@ -69,6 +69,7 @@ type Question struct {
 	AskedAt    time.Time `json:"asked_at"`
 	Answer     string    `json:"answer,omitempty"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero = not yet
+	Refused    bool      `json:"refused,omitempty"`    // the attempt fails because of it
 }
 
 // Asking returns the questions that wait for an answer: those of the present turn. A turn that was cut off and not

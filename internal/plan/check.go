@@ -88,13 +88,13 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"budget", "questions", "approve", "vars", "workflows", "providers", "merge", "notify", "include"}
+	laterPlanKeys = []string{"budget", "approve", "vars", "workflows", "providers", "merge", "notify", "include"}
 	laterTaskKeys = []string{
-		"budget", "questions", "approve", "workflow", "for_each", "vars", "permissions", "model", "when", "if", "env",
+		"budget", "approve", "workflow", "for_each", "vars", "permissions", "model", "when", "if", "env",
 	}
-	laterDefaultsKeys = []string{"budget", "questions", "approve", "workflow", "permissions", "model", "env"}
+	laterDefaultsKeys = []string{"budget", "approve", "workflow", "permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
-	laterRetryKeys    = []string{"session", "backoff", "delay"}
+	laterRetryKeys    = []string{"backoff", "delay"}
 )
 
 // check reads the whole document.
@@ -142,19 +142,25 @@ func (c *checker) setDefaults(d *draft, f document.Field) {
 	read(c, f.Value, "`defaults`", defaultsKeys, laterDefaultsKeys, &d.defaults)
 }
 
-// attempts reads `retry`, which has two forms.
-func (c *checker) attempts(n *document.Node) int {
+// retry is what `retry` says.
+type retry struct {
+	attempts int    // in all; 0 = not given
+	session  string // one of sessions; empty = not given
+}
+
+// retry reads `retry`, which has two forms.
+func (c *checker) retry(n *document.Node) retry {
 	if !document.IsMap(n) {
 		if more, ok := c.Number(n, "`retry`", 0, maxAttempts-1); ok {
-			return more + 1
+			return retry{attempts: more + 1}
 		}
-		return 0
+		return retry{}
 	}
-	var attempts int
+	var r retry
 	fields, _ := c.Fields(n, "`retry`")
-	if read(c, n, "`retry`", retryKeys, laterRetryKeys, &attempts) &&
+	if read(c, n, "`retry`", retryKeys, laterRetryKeys, &r) &&
 		!slices.ContainsFunc(fields, func(f document.Field) bool { return f.Name == "attempts" }) {
 		c.Error(n, "missing-key", "`retry` has no `attempts`", "write `retry: 2` or `retry: {attempts: 3}`")
 	}
-	return attempts
+	return r
 }

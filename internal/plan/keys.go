@@ -54,6 +54,7 @@ var planKeys = []key[draft]{
 		about: "Whether attempts fail that change files outside of their task's `writes`. Default: false, such files are only told.",
 		set:   func(c *checker, d *draft, f document.Field) { d.strict, _ = c.Bool(f.Value, "`strict_writes`") },
 	},
+	questionsKey(func(d *draft) *settings { return &d.whole }),
 	{
 		name: "defaults", shape: object("defaults"), examples: []any{map[string]any{"agent": "coder", "timeout": "30m"}},
 		about: "Settings of tasks that do not have their own.",
@@ -79,7 +80,7 @@ var planKeys = []key[draft]{
 
 // The keys below `defaults`.
 var defaultsKeys = []key[settings]{
-	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), workspaceKey(same),
+	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), workspaceKey(same),
 }
 
 // The keys of a task.
@@ -121,16 +122,23 @@ var taskKeys = []key[task]{
 		about: "Globs of the files that the task may change, relative to the repository (*, **, ?, [..], {a,b}). Tasks whose globs overlap do not run at the same time.",
 		set:   (*checker).setWrites,
 	},
-	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), workspaceKey(ofTask),
+	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workspaceKey(ofTask),
 }
 
 // The keys of the long form of `retry`.
-var retryKeys = []key[int]{
+var retryKeys = []key[retry]{
 	{
 		name: "attempts", shape: number(1, maxAttempts), required: true, examples: []any{3},
 		about: "Attempts in all, the first included.",
-		set: func(c *checker, n *int, f document.Field) {
-			*n, _ = c.Number(f.Value, "`attempts`", 1, maxAttempts)
+		set: func(c *checker, r *retry, f document.Field) {
+			r.attempts, _ = c.Number(f.Value, "`attempts`", 1, maxAttempts)
+		},
+	},
+	{
+		name: "session", shape: choice(sessions...), examples: []any{"fresh"},
+		about: "What an agent's next attempt goes on with. continue: its session and its workspace, told what was wrong. fresh: nothing, a new session in a new workspace.",
+		set: func(c *checker, r *retry, f document.Field) {
+			r.session, _ = c.Choice(f.Value, "`session`", sessions, nil)
 		},
 	},
 }
@@ -189,9 +197,9 @@ func verifyKey[T any](of func(*T) *settings) key[T] {
 
 func retryKey[T any](of func(*T) *settings) key[T] {
 	return key[T]{
-		name: "retry", shape: either(number(0, maxAttempts-1), object("retry")), examples: []any{1, map[string]any{"attempts": 3}},
+		name: "retry", shape: either(number(0, maxAttempts-1), object("retry")), examples: []any{1, map[string]any{"attempts": 3, "session": "fresh"}},
 		about: "How many more times to try after a failure, or {attempts: N} for the number of tries in all. Default: 0.",
-		set:   func(c *checker, t *T, f document.Field) { of(t).attempts = c.attempts(f.Value) },
+		set:   func(c *checker, t *T, f document.Field) { of(t).retry = c.retry(f.Value) },
 	}
 }
 

@@ -18,6 +18,21 @@ var (
 	isolations   = []string{string(scheduler.IsolationClone), string(scheduler.IsolationWorktree), string(scheduler.IsolationNone)}
 )
 
+// sessions are what the next attempt of an agent can go on with.
+var sessions = []string{"continue", freshSession}
+
+const freshSession = "fresh"
+
+// What becomes of the questions that agents ask.
+const (
+	QuestionsAsk   = "ask"   // they wait for a person's answer
+	QuestionsNever = "never" // the agent is told at once to decide by itself
+	QuestionsFail  = "fail"  // the attempt fails
+)
+
+// Questions are the words of `questions`, the default first.
+var Questions = []string{QuestionsAsk, QuestionsNever, QuestionsFail}
+
 // Permissions are what an agent may do without being asked, from little to everything.
 var Permissions = []string{"read-only", "edit", "full"}
 
@@ -32,6 +47,21 @@ func strictKey[T any](of func(*T) *settings) key[T] {
 			if strict, ok := c.Bool(f.Value, "`strict_writes`"); ok {
 				of(t).strict = &strict
 			}
+		},
+	}
+}
+
+func questionsKey[T any](of func(*T) *settings) key[T] {
+	return key[T]{
+		name: "questions", shape: choice(Questions...), examples: []any{QuestionsFail},
+		about: "What becomes of a question that the agent asks. ask: it waits for a person's answer. never: the agent is told to decide by itself. fail: the attempt fails. Default: the configuration's.",
+		set: func(c *checker, t *T, f document.Field) {
+			of(t).questions, _ = c.Choice(f.Value, "`questions`", Questions, func(word string) string {
+				if strings.EqualFold(word, "orchestrator") {
+					return "; no agent answers another's questions yet"
+				}
+				return ""
+			})
 		},
 	}
 }

@@ -26,6 +26,7 @@ type Plan struct {
 	index       map[string]int32
 	isolation   scheduler.Isolation // of tasks that say nothing
 	strict      bool                // strict_writes of tasks that say nothing
+	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
 }
 
@@ -71,12 +72,13 @@ type settings struct {
 	agent     document.Item
 	verify    []string
 	verifies  bool // verify is given, perhaps as an empty list
-	attempts  int  // in all; 0 = not given
+	retry     retry
 	timeout   time.Duration
 	failure   scheduler.FailureMode
 	isolation scheduler.Isolation
 	strict    *bool            // nil = not given
 	setup     *scheduler.Setup // nil = not given
+	questions string           // one of Questions; empty = not given
 }
 
 // StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
@@ -89,6 +91,34 @@ func (p *Plan) StrictWrites() []scheduler.TaskID {
 		}
 	}
 	return strict
+}
+
+// FreshSessions returns the tasks whose next attempt does not go on with the session of the one that failed.
+func (p *Plan) FreshSessions() []scheduler.TaskID {
+	var fresh []scheduler.TaskID
+	for i := range p.tasks {
+		if t := &p.tasks[i]; first(t.retry.session, p.defaults.retry.session) == freshSession {
+			fresh = append(fresh, scheduler.TaskID(t.id))
+		}
+	}
+	return fresh
+}
+
+// Questions is what becomes of agents' questions in tasks that do not say it themselves; empty = the plan does not say.
+func (p *Plan) Questions() string { return first(p.defaults.questions, p.whole.questions) }
+
+// QuestionsOf are the tasks that say it themselves.
+func (p *Plan) QuestionsOf() map[scheduler.TaskID]string {
+	var own map[scheduler.TaskID]string
+	for i := range p.tasks {
+		if t := &p.tasks[i]; t.questions != "" {
+			if own == nil {
+				own = map[scheduler.TaskID]string{}
+			}
+			own[scheduler.TaskID(t.id)] = t.questions
+		}
+	}
+	return own
 }
 
 // Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
@@ -123,7 +153,7 @@ func (p *Plan) compile(t *task) *scheduler.Task {
 		Command:     t.run.text,
 		FailureMode: first(t.failure, p.defaults.failure, scheduler.FailHard),
 		Isolation:   first(t.isolation, p.defaults.isolation, p.isolation),
-		Attempts:    first(t.attempts, p.defaults.attempts, 1),
+		Attempts:    first(t.retry.attempts, p.defaults.retry.attempts, 1),
 		Timeout:     first(t.timeout, p.defaults.timeout),
 		Status:      scheduler.TaskPending,
 	}

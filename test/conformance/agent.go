@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"orchestrator/internal/provider"
 	"orchestrator/internal/provider/claude"
@@ -27,6 +28,9 @@ type agent struct {
 	commands func(t *provider.Turn)
 	// last is true where only the last answer of a turn is counted.
 	last bool
+	// grain is how exactly the program tells when a limit ends, if it does.
+	saysReset bool
+	grain     time.Duration
 	// prepare writes the program's own configuration and returns its part of the environment.
 	prepare func(s *site) ([]string, error)
 	// skip says which scenarios make no sense, and why.
@@ -58,7 +62,7 @@ func claudeAgent() agent {
 	return agent{
 		name: "claude", driver: claude.Claude{}, program: "@anthropic-ai/claude-code-linux-x64/claude",
 		version: "2.1.330", model: "claude-opus-5-5", unknown: unknownUUID,
-		commands: func(t *provider.Turn) { t.Args = []string{"--allowedTools=Bash"} },
+		saysReset: true, commands: func(t *provider.Turn) { t.Args = []string{"--allowedTools=Bash"} },
 		prepare: func(s *site) ([]string, error) {
 			return []string{
 				"ANTHROPIC_BASE_URL=" + s.model.URL(),
@@ -89,6 +93,7 @@ func codexAgent(name, model string) agent {
 	return agent{
 		name: name, driver: codex.Codex{}, program: "@openai/codex/vendor/x86_64-unknown-linux-musl/bin/codex",
 		version: "0.169.0", model: model, unknown: unknownUUID,
+		saysReset: true, grain: time.Minute, // it tells the minute
 		prepare: func(s *site) ([]string, error) {
 			home := filepath.Join(s.Home, "codex")
 			err := writeFile(filepath.Join(home, "config.toml"), fmt.Sprintf(codexConfig, s.model.URL()))
@@ -100,7 +105,7 @@ func codexAgent(name, model string) agent {
 func gooseAgent() agent {
 	return agent{
 		name: "goose", driver: goose.Goose{}, program: "@aaif/goose-binary-linux-x64/bin/goose",
-		version: "1.52.0", model: stubmodel.Model, unknown: "orc-no-such-session",
+		version: "1.52.0", model: stubmodel.Model, unknown: "orc-no-such-session", saysReset: true,
 		prepare: func(s *site) ([]string, error) {
 			return []string{
 				"GOOSE_PROVIDER=openai", "GOOSE_MODEL=" + stubmodel.Model, "OPENAI_API_KEY=not-a-key", "OPENAI_HOST=" + s.model.URL(),

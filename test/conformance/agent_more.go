@@ -25,7 +25,7 @@ const openCodeConfig = `{
 func openCodeAgent() agent {
 	return agent{
 		name: "opencode", driver: opencode.OpenCode{}, program: "opencode-linux-x64-baseline/bin/opencode", optional: true,
-		version: "1.18.33", unknown: "ses_df371bf60ffeSX5nw2vtZXXSUj",
+		version: "1.18.33", saysReset: true, unknown: "ses_df371bf60ffeSX5nw2vtZXXSUj",
 		skip: without("retry", "mid-stream", "overload", "credit", "context", "model", "refused", "prompt", "words"),
 		prepare: func(s *site) ([]string, error) {
 			err := writeFile(filepath.Join(s.Home, "config", "opencode", "opencode.json"), fmt.Sprintf(openCodeConfig, s.model.URL()))
@@ -51,7 +51,7 @@ func without(names ...string) map[string]string {
 func geminiAgent() agent {
 	return agent{
 		name: "gemini", driver: gemini.Gemini{}, program: ".bin/gemini", optional: true, node: oldestNode,
-		version: "0.61.0", model: "gemini-2.5-pro", unknown: unknownUUID, commands: withFullPermissions,
+		version: "0.61.0", model: "gemini-2.5-pro", unknown: unknownUUID, saysReset: true, commands: withFullPermissions,
 		prepare: func(s *site) ([]string, error) {
 			return []string{"GEMINI_API_KEY=not-a-key", "GOOGLE_GEMINI_BASE_URL=" + s.model.URL()}, nil
 		},

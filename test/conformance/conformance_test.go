@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,51 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 	o := options{agents: []string{"codex"}, only: []string{"turns"}}
 	if err := o.check(); err != nil || len(o.chosen()) != 1 {
 		t.Errorf("%v, %d agents", err, len(o.chosen()))
+	}
+}
+
+func TestRunStandsForAllPartsOfTheWholeRun(t *testing.T) {
+	o := options{only: spread([]string{"turns", "run"})}
+	if err := o.check(); err != nil || len(o.parts()) != len(parts()) || len(o.only) != len(parts())+1 {
+		t.Errorf("%v: %v", o.only, err)
+	}
+	if o.only = []string{"turns"}; len(o.parts()) != 0 {
+		t.Error("a part is played that nobody wants")
+	}
+}
+
+func TestPlanOfTheWholeRunHasAChainForEachAgent(t *testing.T) {
+	r := &wholeRun{Site: newRig(t), parts: parts()}
+	for _, a := range agents() {
+		r.members = append(r.members, &member{site: &site{agent: a}})
+	}
+	tasks := r.plan()["tasks"].(map[string]any)
+	for _, m := range r.members {
+		before := ""
+		for _, p := range r.parts {
+			task, ok := tasks[m.task(p.name)].(map[string]any)
+			needs, _ := task["needs"].([]string)
+			if !ok || before != "" && !slices.Contains(needs, before) {
+				t.Errorf("%s: %v", m.task(p.name), task)
+			}
+			before = m.task(p.name)
+		}
+		held := tasks[m.task("run-held")].(map[string]any)["needs"].([]string)
+		if !slices.Contains(held, m.task("run-gate")) || slices.Contains(held, m.task("run-limit")) {
+			t.Errorf("what is held needs %v", held)
+		}
+	}
+}
+
+func TestEventsOfOneTaskAreFoundBehindALineThatWasCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	text := `{"type":"task.waiting","task":"a","until":"2026-01-01T00:00:00Z"}` + "\n" + `{"type":"task.wai` + "\n" + `{"type":"task.waiting","task":"b"}` + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all, err := readEvents(path)
+	if got := all.of("task.waiting", "a"); err != nil || len(all) != 2 || len(got) != 1 || got[0].Until.Year() != 2026 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -55,7 +56,7 @@ func parse() (options, error) {
 	flag.StringVar(&o.orc, "orc", "bin/orc", "the `program` to run plans with")
 	flag.StringVar(&o.cache, "cache", "", "`folder` for the installed programs and scratch files (default: orc-conformance in the user's cache folder)")
 	flag.StringVar(&agents, "agents", "", "run only these, separated by commas (default: all)")
-	flag.StringVar(&only, "only", "", "run only these scenarios, separated by commas (default: all)")
+	flag.StringVar(&only, "only", "", "run only these scenarios, separated by commas; run = those of the whole run (default: all)")
 	flag.BoolVar(&o.keep, "keep", false, "keep the scratch files of a good run too")
 	flag.BoolVar(&o.install, "install", false, "only install the programs")
 	flag.Parse()
@@ -76,12 +77,25 @@ func parse() (options, error) {
 		}
 		*path = abs
 	}
-	o.agents, o.only = words(agents), words(only)
+	o.agents, o.only = words(agents), spread(words(only))
 	return o, o.check()
 }
 
 func words(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// spread replaces the word run by the names of all parts of the run.
+func spread(names []string) []string {
+	i := slices.Index(names, "run")
+	if i < 0 {
+		return names
+	}
+	var all []string
+	for _, p := range parts() {
+		all = append(all, p.name)
+	}
+	return slices.Replace(names, i, i+1, all...)
 }
 
 // check refuses names that nothing has, which would make a run that proves nothing.
@@ -97,6 +111,9 @@ func (o options) check() error {
 	}
 	for _, s := range scenarios() {
 		known[s.name] = true
+	}
+	for _, p := range parts() {
+		known[p.name] = true
 	}
 	for _, name := range o.only {
 		if !known[name] {

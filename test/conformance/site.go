@@ -17,6 +17,11 @@ import (
 // patience is how long one turn may take. Generous: a loaded machine is no fault.
 const patience = 4 * time.Minute
 
+// program is the path of an agent's program.
+func (o options) program(a agent) string {
+	return filepath.Join(o.folder(), "node_modules", filepath.FromSlash(a.program))
+}
+
 // site is a place where one agent plays its scenarios: a repository, a home, and a model server of its own.
 type site struct {
 	*rig.Site
@@ -37,7 +42,7 @@ func newSite(ctx context.Context, o options, a agent, root string, l provider.La
 		return nil, err
 	}
 	s := &site{
-		Site: base, agent: a, program: filepath.Join(o.folder(), "node_modules", filepath.FromSlash(a.program)),
+		Site: base, agent: a, program: o.program(a),
 		launcher: &launcher{Launcher: l},
 	}
 	if err := s.Write("README.md", "A repository to work in.\n"); err != nil {
@@ -126,11 +131,23 @@ func (s *site) play(ctx context.Context, r request) played {
 	if p.err = os.WriteFile(p.turn.PromptFile, []byte(r.prompt), 0o600); p.err != nil {
 		return p
 	}
-	p.Result, p.err = s.agent.driver.Turn(ctx, s.launcher, p.turn)
+	for range mostUnread {
+		p.Result, p.err = s.agent.driver.Turn(ctx, s.launcher, p.turn)
+		if !strings.Contains(p.Error, unread) {
+			break
+		}
+	}
 	p.asked = s.model.Requests()[asked:]
 	p.turn.Sink = nil
 	return p
 }
+
+// unread is what Gemini says of a prompt that it did not find within half a second, as happens on a busy machine. The
+// engine has such a turn tried again later; here it is tried again at once.
+const (
+	unread     = "No input provided via stdin"
+	mostUnread = 5
+)
 
 // begin runs a turn in the background.
 func (s *site) begin(ctx context.Context, r request) <-chan played {

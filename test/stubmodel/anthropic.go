@@ -146,6 +146,8 @@ func (anthropic) fail(w http.ResponseWriter, status int, c complaint) {
 	switch c.topic {
 	case FaultContext:
 		c.text = "prompt is too long: 210000 tokens > 200000 maximum"
+	case FaultUsage:
+		c.text = "This request would exceed your account's rate limit. Please try again in " + c.seconds() + " seconds."
 	case FaultCredit:
 		status, kind = http.StatusBadRequest, "invalid_request_error"
 		c.text = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."

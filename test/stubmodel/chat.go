@@ -118,7 +118,12 @@ func chatUsage() object {
 	}
 }
 
-func (chat) fail(w http.ResponseWriter, status int, c complaint) { openAIError(w, status, c) }
+func (chat) fail(w http.ResponseWriter, status int, c complaint) {
+	if c.topic == FaultUsage {
+		c = complaint{text: "Rate limit reached for " + Model + " on requests per min (RPM). Please try again in " + c.seconds() + "s."}
+	}
+	openAIError(w, status, c)
+}
 
 // openAIError is the error of both of OpenAI's dialects.
 func openAIError(w http.ResponseWriter, status int, c complaint) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // The kinds of faults.
@@ -14,6 +16,7 @@ const (
 	FaultContext   = "context"    // the conversation is said to be too long
 	FaultCredit    = "credit"     // the account is said to have no money left
 	FaultLimitText = "limit-text" // an ordinary answer, whose text says that a limit is reached
+	FaultUsage     = "usage"      // the account is said to be at its limit for Fault.Lasts from now on
 )
 
 // limitText is what some services say in an ordinary message when a limit is reached.
@@ -22,12 +25,13 @@ const limitText = "You've hit your usage limit. Try again later."
 // Fault is a mistake that the server makes on purpose.
 type Fault struct {
 	Kind       string
-	Status     int    // FaultStatus: 400 to 599
-	RetryAfter string // value of the header Retry-After; empty = none
-	Text       string // FaultLimitText: instead of the usual text
-	Count      int    // how many requests get it; 0 = all until Heal
-	Match      string // only requests that contain this text; empty = any
-	Asides     bool   // requests without tools get it too
+	Status     int           // FaultStatus: 400 to 599
+	RetryAfter string        // value of the header Retry-After; empty = none
+	Text       string        // FaultLimitText: instead of the usual text
+	Lasts      time.Duration // FaultUsage: whole seconds, 1 or more
+	Count      int           // how many requests get it; 0 = all until Heal
+	Match      string        // only requests that contain this text; empty = any
+	Asides     bool          // requests without tools get it too
 }
 
 func (f Fault) check() error {
@@ -35,6 +39,10 @@ func (f Fault) check() error {
 	case FaultStatus:
 		if f.Status < 400 || f.Status > 599 {
 			return fmt.Errorf("a fault's status must be from 400 to 599, not %d", f.Status)
+		}
+	case FaultUsage:
+		if f.Lasts < time.Second {
+			return fmt.Errorf("a limit must last for a second or more, not %s", f.Lasts)
 		}
 	case FaultDrop, FaultMidStream, FaultContext, FaultCredit, FaultLimitText:
 	default:
@@ -65,6 +73,8 @@ func (f Fault) serve(w http.ResponseWriter, d dialect) bool {
 		d.fail(w, http.StatusBadRequest, complaint{topic: FaultContext})
 	case FaultCredit:
 		d.fail(w, http.StatusTooManyRequests, complaint{topic: FaultCredit})
+	case FaultUsage:
+		d.fail(w, http.StatusTooManyRequests, complaint{topic: FaultUsage, lasts: f.Lasts})
 	case FaultDrop:
 		// The server closes the connection and logs nothing.
 		panic(http.ErrAbortHandler)
@@ -74,8 +84,12 @@ func (f Fault) serve(w http.ResponseWriter, d dialect) bool {
 	return true
 }
 
+// seconds says how long a limit lasts, as "30".
+func (c complaint) seconds() string { return strconv.Itoa(int(c.lasts / time.Second)) }
+
 // complaint is what an error says: a text, or one of the topics that each service has its own words for.
 type complaint struct {
 	topic string
 	text  string
+	lasts time.Duration // FaultUsage
 }

@@ -19,6 +19,7 @@ type geminiContent struct {
 			Name string `json:"name"`
 		} `json:"functionCall"`
 		Result *struct {
+			ID       string          `json:"id"`
 			Response json.RawMessage `json:"response"`
 		} `json:"functionResponse"`
 	} `json:"parts"`
@@ -43,8 +44,9 @@ func (gemini) read(q *Request, body []byte) error {
 	model, method, _ := strings.Cut(model, ":")
 	q.Model, q.Stream = model, method == "streamGenerateContent"
 	q.System = doc.System.message().Text
+	given := map[string]bool{}
 	for _, c := range doc.Contents {
-		q.Messages = append(q.Messages, c.message())
+		q.Messages = append(q.Messages, c.once(given).message())
 	}
 	for _, t := range doc.Tools {
 		for _, f := range t.Functions {
@@ -52,6 +54,22 @@ func (gemini) read(q *Request, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// once leaves out results that were given before: the program sends some twice when it goes on with a session.
+func (c geminiContent) once(given map[string]bool) geminiContent {
+	parts := c.Parts
+	c.Parts = nil
+	for _, p := range parts {
+		if p.Result != nil && p.Result.ID != "" {
+			if given[p.Result.ID] {
+				continue
+			}
+			given[p.Result.ID] = true
+		}
+		c.Parts = append(c.Parts, p)
+	}
+	return c
 }
 
 func (c geminiContent) message() Message {
@@ -129,6 +147,8 @@ func (gemini) fail(w http.ResponseWriter, status int, c complaint) {
 	switch c.topic {
 	case FaultContext:
 		c.text = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
+	case FaultUsage:
+		c.text = "You have exhausted your capacity on this model. Your quota will reset after " + c.seconds() + "s."
 	case FaultCredit:
 		c.text = "You exceeded your current quota, please check your plan and billing details."
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"time"
 )
 
 // responses is OpenAI's Responses API.
@@ -189,4 +190,14 @@ func responsesCall(q Request, act reply) object {
 	return call
 }
 
-func (responses) fail(w http.ResponseWriter, status int, c complaint) { openAIError(w, status, c) }
+func (responses) fail(w http.ResponseWriter, status int, c complaint) {
+	if c.topic == FaultUsage { // of an account with a plan; programs tell their user the minute alone
+		end := time.Now().Add(c.lasts + time.Minute - 1).Truncate(time.Minute)
+		writeJSON(w, status, object{"error": object{
+			"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "pro",
+			"resets_at": end.Unix(),
+		}})
+		return
+	}
+	openAIError(w, status, c)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -108,9 +109,15 @@ func (c *conversation) ours(call *protocol.ToolCallUpdate) bool {
 				return true
 			}
 		}
+		if rest, ok := strings.CutPrefix(*call.Title, s.Name+": "); ok && c.profile.name == "goose" && spoken.MatchString(rest) {
+			return true
+		}
 	}
 	return false
 }
+
+// spoken is how Goose writes a tool's name, behind that of its server. What its own tools do, it tells as "shell · …".
+var spoken = regexp.MustCompile(`^[a-z0-9][a-z0-9 _-]*$`)
 
 // inside says whether all paths that a call names are in the workspace.
 func (c *conversation) inside(call *protocol.ToolCallUpdate, input map[string]any) bool {

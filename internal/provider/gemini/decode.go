@@ -158,6 +158,9 @@ func (d *decoder) usage() provider.Usage {
 	}
 }
 
+// advice follows every error that a limit causes. It speaks of logging in, which is not what is wrong.
+var advice = regexp.MustCompile(`(?s)\nPlease wait and try again later\..*`)
+
 // Verdict judges by the result.
 func (d *decoder) Verdict(time.Time) stream.Verdict {
 	v := stream.Verdict{Session: d.session, Summary: d.last, Denied: d.denied}
@@ -182,7 +185,7 @@ func (d *decoder) Verdict(time.Time) stream.Verdict {
 		if v.Error == "" {
 			v.Error = "the turn ended by " + stream.Cut(d.final.Status, 100)
 		}
-		v.Kind, v.Unsure = stream.Classify(0, v.Error), true
+		v.Kind, v.Unsure = stream.Classify(0, advice.ReplaceAllString(v.Error, "")), true
 	}
 	return v
 }

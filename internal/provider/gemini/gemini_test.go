@@ -25,7 +25,7 @@ func TestGemini(t *testing.T) {
 		Kinds: map[string]provider.Kind{
 			"auth": provider.KindAuth, "key": provider.KindAuth, "limit": provider.KindLimit, "status": provider.KindLimit,
 			"reset": provider.KindLimit, "money": provider.KindQuota, "server": provider.KindTransient,
-			"connection": provider.KindTransient, "midstream": provider.KindTransient, "model": provider.KindModel,
+			"connection": provider.KindTransient, "stdin": provider.KindTransient, "midstream": provider.KindTransient, "model": provider.KindModel,
 			"context": provider.KindContext, "bad": provider.KindFailed, "turns": provider.KindTurns, "loop": provider.KindTurns,
 			"untrusted": provider.KindFailed, "inuse": provider.KindInvalid, "elsewhere": provider.KindSession,
 		},

@@ -199,6 +199,13 @@ func testRuleFolder(t *testing.T, s Suite) {
 }
 
 func testRuleLitter(t *testing.T, s Suite) {
+	for name, is := range map[string]bool{
+		"mt2.txt.tmp.11519.dedeed462a84": true, "a/b.go.tmp.7.0a1b2c": true, "notes.tmp": false, "a.tmp.7.go": false, s.Edited: false,
+	} {
+		if provider.Litter(name) != is {
+			t.Errorf("%s is litter: %v", name, !is)
+		}
+	}
 	tr := s.New(t, "first")
 	s.play(t, tr)
 	for _, e := range tr.of(provider.EventEdit) {

@@ -31,6 +31,8 @@ import (
 //	unknown   a turn that was to go on with a session that does not exist
 //	quota     a turn that ends well and in whose text a usage limit is spoken of
 //
+//	connection  a turn whose model nobody serves; fake has no model
+//
 // and one for each entry of Kinds.
 type Suite struct {
 	Agent   provider.Agent

@@ -133,6 +133,9 @@ func testKinds(t *testing.T, s Suite) {
 			t.Errorf("no capture of %q", class)
 		}
 	}
+	if s.Kinds["connection"] != provider.KindTransient && s.Agent.Name() != "fake" {
+		t.Error("no capture of a connection that was refused")
+	}
 	if len(s.Resets) == 0 {
 		t.Error("no capture of a limit that says when it ends")
 	}

@@ -115,6 +115,8 @@ func TestWhenALimitEnds(t *testing.T) {
 		"limit reached ∙ resets 3pm":                                   at.Add(time.Hour),
 		"Your limit will reset at 12am (UTC).":                         at.Add(10 * time.Hour),
 		"try again at 3:05 PM.":                                        at.Add(time.Hour + 5*time.Minute),
+		"try again at 1:50 PM.":                                        at.Add(-10 * time.Minute), // just over
+		"try again at 1:40 PM.":                                        at.Add(23*time.Hour + 40*time.Minute),
 		"or try again at Nov 25th, 2026 3:05 PM.":                      at.Add(25*time.Hour + 5*time.Minute),
 		"resets Nov 28, 2pm (UTC)":                                     at.Add(4 * 24 * time.Hour),
 		"Try again in 3 days 4 hours 5 minutes.":                       at.Add(76*time.Hour + 5*time.Minute),

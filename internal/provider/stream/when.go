@@ -74,7 +74,11 @@ func length(text string) time.Duration {
 	return time.Duration(min(sum, float64(most)))
 }
 
-// clock is the next time that a clock, with or without a date, shows what m says.
+// justNow is how long ago a time of day without its date may be before it is tomorrow's: who says at 15:00:20 that a
+// limit ends at 15:00 does not mean to be waited for a day.
+const justNow = 15 * time.Minute
+
+// clock is the next time that a clock, with or without a date, shows what m says, or the one just past.
 func clock(m []string, at time.Time) time.Time {
 	zone := at.Location()
 	if m[7] != "" {
@@ -99,7 +103,7 @@ func clock(m []string, at time.Time) time.Time {
 	now := at.In(zone)
 	if m[1] == "" {
 		t := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, 0, 0, zone)
-		if t.Before(now) {
+		if t.Before(now.Add(-justNow)) {
 			t = t.AddDate(0, 0, 1)
 		}
 		return t

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"orchestrator/internal/config"
+	"orchestrator/internal/plan"
+	"orchestrator/internal/scheduler"
+)
+
+// setups are the ways in which single tasks want their workspaces set up.
+func setups(p *plan.Plan, tasks []*scheduler.Task) map[scheduler.TaskID]scheduler.Setup {
+	var own map[scheduler.TaskID]scheduler.Setup
+	for _, t := range tasks {
+		if s := p.SetupOf(t.ID); s != nil {
+			if own == nil {
+				own = map[scheduler.TaskID]scheduler.Setup{}
+			}
+			own[t.ID] = *s
+		}
+	}
+	return own
+}
+
+// questions is what becomes of agents' questions in tasks that do not say it: what the plan says, or else the settings.
+// Where neither does, nobody sits in front of a machine of CI.
+func (a *App) questions(p *plan.Plan, cfg *config.Config) string {
+	if said := p.Questions(); said != "" {
+		return said
+	}
+	if s, _ := cfg.Setting("questions"); s.Value.Origin.Layer == config.BuiltIn && a.Getenv("CI") != "" && !a.interactive() {
+		return plan.QuestionsFail
+	}
+	return cfg.Questions
+}
