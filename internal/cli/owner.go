@@ -227,6 +227,10 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees := workspace.NewPool(worktree.New(repo), repo, filepath.Join(area, ".trees"))
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
+	confine, err := o.confinement(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
 	return orchestrator.New(orchestrator.Options{
 		Run: o.run.ID, Store: redactedStore{o.store, o.app.secretsOf(o.run)}, Repository: repo,
 		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
@@ -246,7 +250,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		},
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
 		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
-		Environ: o.app.Environ, Lease: o.lease,
+		Environ: o.app.Environ, Lease: o.lease, Confine: confine, Desk: o.desk,
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
 	})
 }

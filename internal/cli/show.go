@@ -66,6 +66,7 @@ type attemptDocument struct {
 	Workspace  string            `json:"workspace"` // empty when it is gone
 	Log        string            `json:"log"`
 	Session    string            `json:"session"` // the agent's own id of its conversation
+	Sandbox    string            `json:"sandbox"` // what confined the agent's last turn; empty = nothing did
 	Usage      *usageDocument    `json:"usage"`
 	Turns      []turnUsage       `json:"turns"` // what each turn used
 }
@@ -147,7 +148,7 @@ func newShowDocument(p *picture, t *scheduler.Task, turns []persistence.Conversa
 			Usage: usageOf(at), Turns: turnsOf(at),
 		}
 		if at.Work != nil {
-			d.Session = at.Work.Session
+			d.Session, d.Sandbox = at.Work.Session, at.Work.Sandbox
 		}
 		if !at.Cleaned {
 			d.Workspace = at.Workspace

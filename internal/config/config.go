@@ -24,8 +24,11 @@ type Config struct {
 	Durability  string                // "normal" or "full"
 	Supervision string                // "auto", "namespace", "subreaper" or "group"
 	OutputLimit int64                 // bytes that one command may print
-	Grace       time.Duration         // between asking a process to end and killing it
-	Retention   time.Duration         // how long finished runs are kept
+	Sandbox     string                // "auto", "required" or "off": of agents that do not say
+	// SandboxWrites are absolute paths that every sandboxed command may write, beside its workspace and what is usual.
+	SandboxWrites []string
+	Grace         time.Duration // between asking a process to end and killing it
+	Retention     time.Duration // how long finished runs are kept
 
 	// Trust lists the project's files that define commands: whoever cloned the repository did not write those.
 	Trust []CommandFile

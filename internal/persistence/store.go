@@ -160,6 +160,9 @@ type RunOptions struct {
 	Pass []string `json:"pass,omitempty"`
 	// StrictWrites are the tasks whose attempts fail when they change files outside of what they write.
 	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
+	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
+	Sandbox       string   `json:"sandbox,omitempty"`
+	SandboxWrites []string `json:"sandbox_writes,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.
@@ -174,8 +177,9 @@ type Agent struct {
 	Model        string            `json:"model,omitempty"`
 	Permissions  string            `json:"permissions,omitempty"`
 	Instructions string            `json:"instructions,omitempty"`
-	Pass         []string          `json:"pass,omitempty"` // names of environment variables that it gets beside the usual ones
-	Set          map[string]string `json:"set,omitempty"`  // environment variables with their values
+	Pass         []string          `json:"pass,omitempty"`    // names of environment variables that it gets beside the usual ones
+	Set          map[string]string `json:"set,omitempty"`     // environment variables with their values
+	Sandbox      string            `json:"sandbox,omitempty"` // auto, required; empty or off = none
 }
 
 // RunFilter chooses runs. Zero values choose all.

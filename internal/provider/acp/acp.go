@@ -32,6 +32,18 @@ var _ provider.Agent = ACP{}
 // Name is "acp".
 func (ACP) Name() string { return "acp" }
 
+// Keeps are the folders of the agent's program, where its habits are known.
+func (ACP) Keeps(program string, env []string) provider.Kept {
+	name := profileOf(program).name
+	if of, is := adapters[name]; is {
+		name = of
+	}
+	return stream.Keeps(name, env)
+}
+
+// adapters are programs that speak the protocol for another one, and keep its files.
+var adapters = map[string]string{"claude-agent-acp": "claude", "codex-acp": "codex"}
+
 // NewSession is empty: the agent chooses.
 func (ACP) NewSession() string { return "" }
 

@@ -36,6 +36,9 @@ var _ provider.Agent = Claude{}
 // Name is "claude".
 func (Claude) Name() string { return "claude" }
 
+// Keeps are the program's own folders.
+func (Claude) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("claude", env) }
+
 // NewSession is a random UUID, the only kind of id that the program takes.
 func (Claude) NewSession() string { return stream.NewUUID() }
 

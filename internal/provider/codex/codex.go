@@ -32,6 +32,9 @@ var _ provider.Agent = Codex{}
 // Name is "codex".
 func (Codex) Name() string { return "codex" }
 
+// Keeps are the program's own folders.
+func (Codex) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("codex", env) }
+
 // NewSession is empty: the program chooses.
 func (Codex) NewSession() string { return "" }
 

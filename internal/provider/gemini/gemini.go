@@ -34,6 +34,14 @@ var _ provider.Agent = Gemini{}
 // Name is "gemini".
 func (Gemini) Name() string { return "gemini" }
 
+// Keeps are the program's own folder, which the task's leads to by links.
+func (Gemini) Keeps(_ string, env []string) provider.Kept {
+	if base := stream.Get(env, homeVariable); base != "" {
+		env = append(env[:len(env):len(env)], "HOME="+base)
+	}
+	return stream.Keeps("gemini", env)
+}
+
 // NewSession is a random UUID.
 func (Gemini) NewSession() string { return stream.NewUUID() }
 
