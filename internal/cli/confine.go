@@ -218,7 +218,7 @@ func (c *confiner) policy(r orchestrator.Room) (sandbox.Policy, error) {
 	}
 	p := sandbox.Policy{
 		Write:    slices.Concat([]string{"/tmp", "/var/tmp", tempDir(r.Env), r.Dir, r.State, stream.Get(r.Env, agentSocket)}, caches(r.Env), c.writes),
-		ReadOnly: []string{c.data},
+		ReadOnly: []string{c.data, stream.Get(r.Env, "HOME")},
 		Hide: append(secretPlaces(c.owner.app.Environ, r.Env), c.state,
 			filepath.Join(c.data, databaseFile), filepath.Join(c.data, databaseFile+"-wal"), filepath.Join(c.data, databaseFile+"-shm")),
 	}
@@ -278,4 +278,24 @@ func (c confined) Wrap(s process.Spec) (process.Spec, error) {
 		s.Env = append(s.Env[:len(s.Env):len(s.Env)], "TMPDIR="+c.temp)
 	}
 	return c.box.Wrap(s, c.policy)
+}
+
+// checkSandbox says how agents are confined here.
+func (a *App) checkSandbox(ctx context.Context) check {
+	const name = "sandbox"
+	found, err := a.findSandbox(ctx)
+	if err != nil {
+		return failed(name, err, "")
+	}
+	c := check{Name: name, State: checkOK, Detail: found.String()}
+	switch found.Best.Level() {
+	case sandbox.LevelBubblewrap:
+		c.Detail += ": agents write in their workspace and their own folders only"
+	case sandbox.LevelLandlock:
+		c.Detail += ": agents write in their workspace and their own folders only; codex keeps to its own sandbox"
+		c.Fix = "install bubblewrap for more: apt install bubblewrap, dnf install bubblewrap"
+	default:
+		c.State, c.Fix = checkWarn, sandboxFix
+	}
+	return c
 }

@@ -69,7 +69,7 @@ repaired before anything can run.`,
 func (a *App) examine(ctx context.Context) doctorDocument {
 	doc := doctorDocument{Schema: schema, OK: true}
 	for _, look := range []func(context.Context) check{
-		a.checkGit, a.checkRepository, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSettings,
+		a.checkGit, a.checkRepository, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSandbox, a.checkSettings,
 	} {
 		c := look(ctx)
 		doc.Checks = append(doc.Checks, c)

@@ -54,10 +54,10 @@ func (o *ownership) attend(ctx context.Context, b orchestrator.Binding, conn net
 	// A store of its own, as the server has when it is a process: it notices by that what others have written.
 	err := o.app.withStore(ctx, func(st persistence.Store) error {
 		d.store = st
-		return mcp.Serve(ctx, conn, conn, thisVersion().Version, d)
+		return mcp.Serve(ctx, conn, nopCloser{conn}, thisVersion().Version, d)
 	})
 	if err != nil && ctx.Err() == nil {
-		o.app.note("the tools of task %s: %v", b.Task, err)
+		o.log.Warn("the tools of an agent failed", "task", string(b.Task), "attempt", b.Attempt, "error", err)
 	}
 }
 

@@ -46,6 +46,7 @@ type ownership struct {
 	lease  *orchestrator.Lease
 	frozen int // process number of the owner that was passed over; 0 = none
 	pools  []*workspace.Pool
+	log    *slog.Logger // of the engine; not before there is one
 }
 
 // own makes this process the owner of a run: it takes the run's lock and lease, and ends what an earlier owner left
@@ -57,6 +58,9 @@ func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the run's folder: %w", err)
+	}
+	if err := seal(); err != nil {
+		return nil, err
 	}
 	o := &ownership{app: a, store: st, run: run, folder: folder}
 	if err := o.claim(ctx); err != nil {
@@ -227,6 +231,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees := workspace.NewPool(worktree.New(repo), repo, filepath.Join(area, ".trees"))
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
+	o.log = log
 	confine, err := o.confinement(ctx, repo)
 	if err != nil {
 		return nil, err
@@ -243,10 +248,18 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 			return nil, fmt.Errorf("no workspace for isolation %q", i)
 		},
 		Supervise: func(ctx context.Context) (orchestrator.Supervisor, error) {
-			return process.Start(ctx, process.Options{
-				Executable: self, Args: o.app.supervisorArgs(), Level: level, Mark: o.run.Mark,
-				Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
+			var s *process.Supervisor
+			err := unsealed(func() (err error) {
+				s, err = process.Start(ctx, process.Options{
+					Executable: self, Args: o.app.supervisorArgs(), Level: level, Mark: o.run.Mark,
+					Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
+				})
+				return err
 			})
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
 		},
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
 		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),

@@ -236,6 +236,9 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 	if doc.Task.OnFailure != scheduler.FailHard {
 		fact("on failure", string(doc.Task.OnFailure))
 	}
+	if n := len(doc.Attempts); n > 0 {
+		fact("sandbox", doc.Attempts[n-1].Sandbox)
+	}
 	fact("used", doc.Task.Usage.long())
 	fact("workspace", a.tilde(view.Sanitize(doc.Task.Workspace)))
 }

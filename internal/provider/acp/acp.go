@@ -157,8 +157,9 @@ func (p profile) environ(t provider.Turn) []string {
 // this variable is kept, and has the last word.
 func opencodeAsks(t provider.Turn) []string {
 	const variable = "OPENCODE_CONFIG_CONTENT"
+	quiet := "OPENCODE_DISABLE_PROJECT_CONFIG=1" // the repository's own could run commands and permit everything
 	if t.Permissions == provider.PermitFull || stream.Get(t.Env, variable) != "" {
-		return nil
+		return []string{quiet}
 	}
 	b, err := json.Marshal(map[string]any{
 		"permission": map[string]string{"edit": "ask", "bash": "ask", "webfetch": "ask", "external_directory": "ask"},
@@ -166,7 +167,7 @@ func opencodeAsks(t provider.Turn) []string {
 	if err != nil {
 		return nil // never: strings can be encoded
 	}
-	return []string{variable + "=" + string(b)}
+	return []string{variable + "=" + string(b), quiet}
 }
 
 func readPrompt(t provider.Turn) (string, error) {

@@ -47,6 +47,10 @@ func (Gemini) NewSession() string { return stream.NewUUID() }
 
 // Turn runs one turn.
 func (Gemini) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
+	if name := commanding(t); name != "" {
+		return provider.Result{Kind: provider.KindInvalid, Session: t.Session, Error: name + " of this repository can make gemini run " +
+			"commands, and it cannot be left out: once you have read it, set GEMINI_CLI_TRUST_WORKSPACE=true in the `set` of the provider"}, nil
+	}
 	env, err := environ(t)
 	if err != nil {
 		return provider.Result{}, err

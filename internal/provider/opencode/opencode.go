@@ -150,6 +150,13 @@ func environ(t provider.Turn) ([]string, error) {
 		}
 		config["mcp"] = servers
 	}
+	for _, name := range []string{"AGENTS.md", "CLAUDE.md"} { // left out together with the repository's configuration
+		if path := filepath.Join(t.Dir, name); t.Dir != "" && stream.Exists(path) {
+			files, _ := config["instructions"].([]any)
+			config["instructions"] = append(files, path)
+			break
+		}
+	}
 	if t.Instructions != "" {
 		path := filepath.Join(t.State, "opencode-instructions.md")
 		if err := os.WriteFile(path, []byte(t.Instructions), 0o600); err != nil {
