@@ -22,6 +22,7 @@ import (
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/tui"
 	"orchestrator/internal/view"
+	"orchestrator/internal/workspace"
 )
 
 // mode is how a run is shown.
@@ -74,6 +75,7 @@ type watch struct {
 	mode  mode
 	cfg   *config.Config
 	yes   bool
+	repo  *workspace.Repository // opened already; nil = not yet
 
 	creation    *process.Lock // held until the run has an owner; nil = none
 	concurrency int           // 0 = the run's own
@@ -117,6 +119,7 @@ func (w *watch) foreground(ctx context.Context) error {
 	if err = errors.Join(err, w.created()); err != nil {
 		return err
 	}
+	own.repo = w.repo
 	code, err := w.work(ctx, own)
 	if err = errors.Join(err, own.release()); err != nil {
 		return err
@@ -307,7 +310,8 @@ func (w *watch) follow(ctx context.Context) error {
 		Stop:  func(force bool) error { return w.requestStop(ctx, force) },
 		Tail:  w.lastLine,
 		Color: w.app.colorOn(w.app.Stdout), Unicode: w.app.unicode(), Motion: w.app.Getenv("ORC_REDUCED_MOTION") == "",
-		Now: w.app.Now, Environ: w.app.Environ,
+		Bell: w.cfg == nil || w.cfg.NotifyBell,
+		Now:  w.app.Now, Environ: w.app.Environ,
 	})
 	if err != nil {
 		return err

@@ -46,7 +46,9 @@ type ownership struct {
 	lease  *orchestrator.Lease
 	frozen int // process number of the owner that was passed over; 0 = none
 	pools  []*workspace.Pool
-	log    *slog.Logger // of the engine; not before there is one
+	call   string // what is run when a person is wanted; empty = nothing
+	log    *slog.Logger
+	repo   *workspace.Repository // that this command has opened already; nil = not yet
 }
 
 // own makes this process the owner of a run: it takes the run's lock and lease, and ends what an earlier owner left
@@ -200,6 +202,14 @@ func (o *ownership) replaced(ctx context.Context, err error) error {
 	}
 }
 
+// repository is the run's.
+func (o *ownership) repository(ctx context.Context, opt workspace.Options) (*workspace.Repository, error) {
+	if o.repo != nil {
+		return o.repo.With(opt)
+	}
+	return workspace.Open(ctx, o.run.Repository, opt)
+}
+
 // engine puts the engine of the run together.
 func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency int, log *slog.Logger) (*orchestrator.Engine, error) {
 	// What git writes into the repository and the workspaces is the user's; our own files lie in a folder of 0700.
@@ -208,7 +218,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	if err != nil {
 		return nil, err
 	}
-	repo, err := workspace.Open(ctx, o.run.Repository, workspace.Options{
+	repo, err := o.repository(ctx, workspace.Options{
 		// The git commands of an owner that is passed over are ended with everything else that carries the mark.
 		Environ: append(slices.Clone(o.app.Environ), process.MarkVariable+"="+o.run.Mark), Data: data, Fence: o.lease.Check,
 	})
@@ -231,7 +241,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees := workspace.NewPool(worktree.New(repo), repo, filepath.Join(area, ".trees"))
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
-	o.log = log
+	o.call, o.log = cfg.NotifyCommand, log
 	confine, err := o.confinement(ctx, repo)
 	if err != nil {
 		return nil, err
@@ -264,7 +274,8 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
 		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
 		Environ: o.app.Environ, Lease: o.lease, Confine: confine, Desk: o.desk,
-		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit, Now: o.app.Now, Log: log,
+		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit,
+		StallTimeout: cfg.StallTimeout, ToolTimeout: cfg.ToolTimeout, Now: o.app.Now, Log: log,
 	})
 }
 
@@ -302,7 +313,9 @@ func (o *ownership) work(ctx context.Context, e *orchestrator.Engine, say func(s
 			}
 		}
 	}()
+	quiet := o.notify(ctx)
 	state, err := e.Run(ctx)
+	quiet()
 	close(done)
 	<-watched
 	end.state = state

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,7 +149,7 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	if err != nil {
 		return err
 	}
-	w := &watch{app: a, store: st, run: run, tasks: tasks, mode: mode, cfg: cfg, yes: o.yes}
+	w := &watch{app: a, store: st, run: run, tasks: tasks, mode: mode, cfg: cfg, yes: o.yes, repo: repo}
 	err = a.create(ctx, st, w, tasks)
 	if err == nil {
 		stop() // from here the signals mean the run
@@ -279,10 +280,18 @@ func (a *App) caution(ctx context.Context, repo *workspace.Repository, run persi
 	if a.globals.quiet {
 		return
 	}
-	if n, err := repo.Dirty(ctx); err == nil && n > 0 {
+	var both sync.WaitGroup
+	submodules := false
+	both.Go(func() {
+		has, err := repo.Submodules(ctx, run.Base)
+		submodules = has && err == nil
+	})
+	n, err := repo.Dirty(ctx)
+	both.Wait()
+	if err == nil && n > 0 {
 		a.note("%s not committed here; tasks start from %s and do not see that", plural(n, "file is", "files are"), short(run.Base))
 	}
-	if has, err := repo.Submodules(ctx, run.Base); err == nil && has {
+	if submodules {
 		a.note("this repository has submodules; their folders are empty in workspaces (a task may run `git submodule update --init`)")
 	}
 }

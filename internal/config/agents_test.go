@@ -123,7 +123,10 @@ func TestMistakesOfProvidersAndAgents(t *testing.T) {
 
 func TestSchemaHasEveryKey(t *testing.T) {
 	var root struct {
-		Properties  map[string]struct{ Description string }
+		Properties map[string]struct {
+			Description string
+			Properties  map[string]struct{ Description string }
+		}
 		Definitions map[string]struct {
 			Properties map[string]struct{ Description string }
 			Required   []string
@@ -133,7 +136,11 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range Keys() {
-		if root.Properties[k.Name].Description != k.About {
+		about := root.Properties[k.Name].Description
+		if section, name, in := strings.Cut(k.Name, "."); in {
+			about = root.Properties[section].Properties[name].Description
+		}
+		if about != k.About {
 			t.Errorf("%s is not described", k.Name)
 		}
 	}

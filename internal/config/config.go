@@ -30,6 +30,12 @@ type Config struct {
 	Grace         time.Duration // between asking a process to end and killing it
 	Retention     time.Duration // how long finished runs are kept
 
+	StallTimeout time.Duration // how long nothing may be heard of an agent without a tool at work
+	ToolTimeout  time.Duration // how long one of its tools may be
+
+	NotifyBell    bool   // whether a terminal rings when something newly needs the person
+	NotifyCommand string // what is run then; empty = nothing
+
 	// Trust lists the project's files that define commands: whoever cloned the repository did not write those.
 	Trust []CommandFile
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,12 +69,13 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		t.Fatalf("load: %v %v", err, list)
 	}
 	want := &Config{
-		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto",
+		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Sandbox: "auto",
 		Agents: map[string]plan.Agent{
 			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
 		},
 		Providers: map[string]Provider{"command": {Driver: "command"}}, Env: []string{},
 		OutputLimit: 256 << 20, Grace: 10 * time.Second, Retention: 720 * time.Hour,
+		StallTimeout: 15 * time.Minute, ToolTimeout: 2 * time.Hour, NotifyBell: true,
 	}
 	settings := c.settings
 	c.settings = nil
@@ -232,6 +234,12 @@ func TestEveryKeyIsInTheTableWithItsVariable(t *testing.T) {
 		}
 		if k.list {
 			k.Default = "SOME_VARIABLE, OTHER_*"
+			if k.Name == "sandbox_writes" {
+				k.Default = "/srv/models, ~/notes"
+			}
+		}
+		if k.runs {
+			k.Default = "some command"
 		}
 		c, list, err := Load(LoadOptions{Environ: []string{k.Variable() + "=" + k.Default}})
 		if err != nil || len(list) > 0 {
@@ -265,4 +273,33 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestSectionsAreReadByKey(t *testing.T) {
+	home := t.TempDir()
+	project := t.TempDir()
+	settings := filepath.Join(project, ".orc", "config.yaml")
+	save := func(text string) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(settings), 0o755), os.WriteFile(settings, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("notify:\n  bell: false\n  command: say done\n")
+	c, list, err := Load(LoadOptions{Home: home, ProjectDir: project})
+	if err != nil || len(list) > 0 {
+		t.Fatal(err, list)
+	}
+	if c.NotifyBell || c.NotifyCommand != "say done" {
+		t.Errorf("bell %v, command %q", c.NotifyBell, c.NotifyCommand)
+	}
+	if len(c.Trust) != 1 || !strings.Contains(strings.Join(c.Trust[0].Commands, "\n"), "notify.command: say done") {
+		t.Errorf("to be trusted: %+v", c.Trust)
+	}
+	if s, ok := c.Setting("notify.command"); !ok || s.Value.Origin.Line != 3 {
+		t.Errorf("notify.command: %+v", s)
+	}
+	save("notify: {bel: true}\n")
+	if _, list, err = Load(LoadOptions{Home: home, ProjectDir: project}); err != nil || len(list) != 1 || !strings.Contains(list[0].Help, "bell") {
+		t.Errorf("a misspelled key: %v %v", err, list)
+	}
 }

@@ -63,6 +63,15 @@ func Schema() []byte {
 		case "providers":
 			shape = mapOf("provider")
 		}
+		if section, name, in := strings.Cut(k.Name, "."); in {
+			part, has := properties[section].(map[string]any)
+			if !has {
+				part = map[string]any{"type": "object", "properties": map[string]any{}, "additionalProperties": false}
+				properties[section] = part
+			}
+			part["properties"].(map[string]any)[name] = described(shape, k.About)
+			continue
+		}
 		properties[k.Name] = described(shape, k.About)
 	}
 	root := map[string]any{
@@ -88,9 +97,8 @@ func Schema() []byte {
 // providers.<name>.set.<variable>. It returns the key's parts as they stand in a file, and whether it takes a list.
 func Field(key string) (path []string, list, ok bool) {
 	section, rest, deep := strings.Cut(key, ".")
-	if !deep {
-		i := slices.IndexFunc(table, func(k Key) bool { return k.Name == key && k.parse != nil })
-		return []string{key}, i >= 0 && table[i].list, i >= 0
+	if i := slices.IndexFunc(table, func(k Key) bool { return k.Name == key && k.parse != nil }); i >= 0 || !deep {
+		return strings.Split(key, "."), i >= 0 && table[i].list, i >= 0
 	}
 	if name, variable, is := strings.Cut(rest, ".set."); section == "providers" && is {
 		return []string{section, name, "set", variable}, false, name != "" && variable != ""

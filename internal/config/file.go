@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -93,11 +94,31 @@ func (m *merge) root(r *document.Reader, layer Layer, path string) {
 			m.providers(r, f, layer, path)
 		case i >= 0:
 			m.scalar(r, table[i], f, origin)
+		case len(inSection(f.Name)) > 0:
+			m.section(r, f, origin)
 		case slices.Contains(later, f.Name):
 			r.Error(f.Key, "unsupported-key", fmt.Sprintf("%s is not supported yet", diagnostic.Quote(f.Name)), "remove it")
 		default:
 			r.Unknown(f, "the settings", keyNames(), aliases)
 		}
+	}
+}
+
+// section sets the keys of a map of settings.
+func (m *merge) section(r *document.Reader, f document.Field, origin Origin) {
+	keys := inSection(f.Name)
+	fields, ok := r.Fields(f.Value, "`"+f.Name+"`")
+	if !ok {
+		return
+	}
+	for _, field := range fields {
+		k, known := keys[field.Name]
+		if !known {
+			r.Unknown(field, "`"+f.Name+"`", slices.Sorted(maps.Keys(keys)), nil)
+			continue
+		}
+		origin.Line = field.Key.Line
+		m.scalar(r, k, field, origin)
 	}
 }
 
@@ -123,6 +144,9 @@ func (m *merge) scalar(r *document.Reader, k Key, f document.Field, origin Origi
 	if problem, help := k.parse(m.config, text); problem != "" {
 		r.Error(f.Value, "bad-value", fmt.Sprintf("`%s` %s", k.Name, problem), help)
 		return
+	}
+	if k.runs {
+		m.command(k.Name, text)
 	}
 	m.values[k.Name] = append(m.values[k.Name], Value{Text: text, Origin: origin})
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Key struct {
 	// parse checks a value and sets it; nil for keys that are more than one value. problem says what is wrong and
 	// continues "`key` …".
 	parse func(c *Config, text string) (problem, help string)
+	runs  bool           // a command that is run: trusted before
 	list  bool           // a list of words; as one text, with commas or blanks between them
 	shape map[string]any // what it takes, as a JSON Schema
 }
@@ -30,7 +32,7 @@ func (k Key) Variable() string {
 	if k.parse == nil {
 		return ""
 	}
-	return "ORC_" + strings.ToUpper(k.Name)
+	return "ORC_" + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
 const maxConcurrency = 1024
@@ -138,14 +140,43 @@ var table = []Key{
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },
 	},
 	{
+		Name: "stall_timeout", Type: "duration", Default: "15m", shape: textShape,
+		About: "How long nothing may be heard of an agent that has no tool at work before it is interrupted and asked to go on.",
+		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.StallTimeout, text) },
+	},
+	{
+		Name: "tool_timeout", Type: "duration", Default: "2h", shape: textShape,
+		About: "How long one tool of an agent (a build, a test run) may be at work before the agent is interrupted and told so.",
+		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.ToolTimeout, text) },
+	},
+	{
 		Name: "retention", Type: "duration", Default: "720h", shape: textShape,
 		About: "How long finished runs are kept before `orc clean` removes them.",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Retention, text) },
 	},
+	{
+		Name: "notify.bell", Type: "true or false", Default: "true", shape: map[string]any{"type": "boolean"},
+		About: "Whether the terminal's bell rings when something newly needs you, and at the end of a run of more than 30 seconds.",
+		parse: func(c *Config, text string) (problem, help string) {
+			word, problem, help := choose(text, "true", "false")
+			if problem == "" {
+				c.NotifyBell = word == "true"
+			}
+			return problem, help
+		},
+	},
+	{
+		Name: "notify.command", Type: "shell command", Default: "", shape: map[string]any{"type": "string"}, runs: true,
+		About: "What is run at those moments, also when nobody watches. It gets `ORC_ALERT` (a text), `ORC_RUN`, and `ORC_TASK` where one waits.",
+		parse: func(c *Config, text string) (string, string) {
+			c.NotifyCommand = text
+			return "", ""
+		},
+	},
 }
 
 // later are keys that the settings will have; they are refused, not ignored.
-var later = []string{"workflows", "merge", "notify", "ui", "worktrees", "budget", "questions", "trust"}
+var later = []string{"workflows", "merge", "ui", "worktrees", "budget", "questions", "trust"}
 
 // aliases are what people write instead of a key.
 var aliases = map[string]string{
@@ -162,12 +193,26 @@ func words(text string) []string {
 // Keys returns the keys in the order of the documentation.
 func Keys() []Key { return append([]Key(nil), table...) }
 
+// keyNames are the keys as they stand at the top of a file.
 func keyNames() []string {
-	names := make([]string, len(table))
-	for i, k := range table {
-		names[i] = k.Name
+	var names []string
+	for _, k := range table {
+		if name, _, _ := strings.Cut(k.Name, "."); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	return names
+}
+
+// inSection are the keys of a map of settings, by their names in it.
+func inSection(name string) map[string]Key {
+	keys := map[string]Key{}
+	for _, k := range table {
+		if section, key, in := strings.Cut(k.Name, "."); in && section == name {
+			keys[key] = k
+		}
+	}
+	return keys
 }
 
 // keep returns the chosen word, or what was there when the text is none of the words.

@@ -237,6 +237,7 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 		}
 		ctx, cancel := at.limited()
 		defer cancel()
+		e.blanks.take(a.Log)
 		r, err = p.Turn(ctx, launcher, turn)
 	}
 	if err != nil {

@@ -59,9 +59,9 @@ type cutRepository struct {
 	cut *cut
 }
 
-func (r *cutRepository) Begin(ctx context.Context, run, branch, base string) error {
+func (r *cutRepository) Begin(ctx context.Context, run, branch, base string) (bool, error) {
 	if _, err := r.cut.next(); err != nil {
-		return err
+		return false, err
 	}
 	return r.Repository.Begin(ctx, run, branch, base)
 }

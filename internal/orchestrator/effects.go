@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -166,7 +165,6 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 		a.Phase, a.Base, a.Saved, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, ""
 	}
 	d.Phase = string(a.Phase)
-	e.openLog(a.Log)
 	t.note = ""
 	last := t.attempt
 	t.attempt = &a
@@ -175,14 +173,4 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	b.record(a)
 	b.t.Events = append(b.t.Events, e.event(event.TaskStarted, s.Task, s.Number, d))
 	b.starts = append(b.starts, start{attempt: a, from: a.Phase, last: last})
-}
-
-// openLog makes the log of an attempt while its start is being recorded: on a disk, a new file costs as much as the
-// record. Whoever writes the log makes it if it is not there, and reports what is wrong.
-func (e *Engine) openLog(path string) {
-	e.attempts.Go(func() {
-		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err == nil {
-			_ = f.Close()
-		}
-	})
 }

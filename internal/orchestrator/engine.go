@@ -34,7 +34,7 @@ type Supervisor interface {
 // Repository is what the engine needs of git.
 type Repository interface {
 	Root() string
-	Begin(ctx context.Context, run, branch, base string) error
+	Begin(ctx context.Context, run, branch, base string) (fresh bool, err error)
 	Integration(ctx context.Context, run string) (string, error)
 	Seal(ctx context.Context, s workspace.SealSpec) (workspace.Saved, error)
 	PlanMerge(ctx context.Context, run, tip, message string) (workspace.Merge, error)
@@ -86,9 +86,12 @@ type Options struct {
 	Concurrency int           // 0 = the run's own
 	Grace       time.Duration // between asking a command to end and killing it; 0 = 10 s
 	OutputLimit int64         // bytes of output per attempt; 0 = none
-	Heartbeat   time.Duration // of the lease that Run takes; 0 = DefaultHeartbeat
-	LeaseTime   time.Duration // of the same; 0 = LeaseTime(Heartbeat)
-	Poll        time.Duration // how often requests are looked for; 0 = 100 ms
+	// How long nothing may be heard of an agent while none of its tools is at work, and how long one tool may be; 0 =
+	// DefaultStallTimeout, DefaultToolTimeout. The turn is interrupted then, and gone on with in its session.
+	StallTimeout, ToolTimeout time.Duration
+	Heartbeat                 time.Duration // of the lease that Run takes; 0 = DefaultHeartbeat
+	LeaseTime                 time.Duration // of the same; 0 = LeaseTime(Heartbeat)
+	Poll                      time.Duration // how often requests are looked for; 0 = 100 ms
 
 	Now    func() time.Time    // nil = time.Now
 	Random func() float64      // in [0, 1), for back-offs; nil = rand.Float64
@@ -132,6 +135,7 @@ type Engine struct {
 	merging   sync.Mutex // one merge at a time
 	left      bool       // it was said that the branch does not follow; under merging
 	launchers launchers
+	blanks    *blanks
 }
 
 // tracked is a task with the attempt that is under way.
@@ -152,6 +156,12 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Grace == 0 {
 		o.Grace = 10 * time.Second
+	}
+	if o.StallTimeout == 0 {
+		o.StallTimeout = DefaultStallTimeout
+	}
+	if o.ToolTimeout == 0 {
+		o.ToolTimeout = DefaultToolTimeout
 	}
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond
@@ -207,11 +217,13 @@ func (e *Engine) Run(ctx context.Context) (state scheduler.RunState, err error) 
 		err = errors.Join(err, e.launchers.close(context.WithoutCancel(ctx)))
 		e.attempts.Wait()
 	}()
+	e.launchers.start, e.launchers.fence = e.o.Supervise, e.lease.Held
 	first, err := e.load(ctx)
 	if err != nil {
 		return "", err
 	}
-	e.launchers.start, e.launchers.fence = e.o.Supervise, e.lease.Check
+	e.blanks = newBlanks(filepath.Join(e.o.Folder, "log"), e.log)
+	e.attempts.Go(func() { e.blanks.keep(e.ctx) })
 	return e.loop(ctx, first)
 }
 

@@ -43,8 +43,9 @@ type Lease struct {
 	stopped    chan struct{}
 	lost       chan struct{}
 
-	mu  sync.Mutex
-	err error // why it is lost
+	mu     sync.Mutex
+	err    error     // why it is lost
+	proved time.Time // when the store last said that it is ours
 }
 
 // TakeLease makes the claim true and keeps it so. It is persistence.ErrConflict when another owner's lease has not
@@ -68,7 +69,7 @@ func TakeLease(ctx context.Context, c Claim) (*Lease, error) {
 	}
 	fault.Point("engine.leased")
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Lease{claim: c, generation: generation, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{})}
+	l := &Lease{claim: c, generation: generation, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{}), proved: now}
 	go l.beat(beating, now.Add(c.Time))
 	return l, nil
 }
@@ -92,6 +93,7 @@ func (l *Lease) Check(ctx context.Context) error {
 	if err := l.Err(); err != nil {
 		return err
 	}
+	asked := l.claim.Now()
 	now, err := l.claim.Store.GetLease(ctx, l.claim.Run)
 	if err != nil {
 		return fmt.Errorf("check the lease: %w", err)
@@ -102,7 +104,30 @@ func (l *Lease) Check(ctx context.Context) error {
 			Err: fmt.Errorf("process %d on %s owns run %s now", now.PID, now.Host, l.claim.Run), Hint: "orc status " + string(l.claim.Run),
 		}
 	}
+	l.prove(asked)
 	return nil
+}
+
+// Held is Check for what happens often: it asks the store only when the last proof is older than a heartbeat. Nobody
+// takes a lease over that was good so recently, because it lasts longer than that.
+func (l *Lease) Held(ctx context.Context) error {
+	l.mu.Lock()
+	proved := l.proved
+	l.mu.Unlock()
+	// By both clocks: one stands still while the machine sleeps, the other can be set back.
+	now := l.claim.Now()
+	byWall := now.Round(0).Sub(proved.Round(0))
+	if now.Sub(proved) < l.claim.Heartbeat && byWall >= 0 && byWall < l.claim.Heartbeat {
+		return l.Err()
+	}
+	return l.Check(ctx)
+}
+
+// prove notes that the lease was ours at that time.
+func (l *Lease) prove(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.proved = at
 }
 
 // Release stops renewing and ends the lease, so that the next owner need not wait.
@@ -137,6 +162,7 @@ func (l *Lease) beat(ctx context.Context, expires time.Time) {
 			return
 		case err == nil:
 			expires = next
+			l.prove(now)
 		case errors.Is(err, persistence.ErrLeaseLost) || !l.claim.Now().Before(expires):
 			l.mu.Lock()
 			l.err = fmt.Errorf("renew the lease: %w", err)

@@ -46,11 +46,15 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load requests: %w", err)
 	}
+	if len(events) == 0 {
+		e.attempts.Go(e.warmUp)
+	}
 	if err := e.o.Repository.Sweep(ctx, string(e.o.Run)); err != nil {
 		return nil, fmt.Errorf("sweep stale locks: %w", err)
 	}
 	fault.Point("git.swept")
-	if err := e.o.Repository.Begin(ctx, string(e.o.Run), e.run.Branch, e.run.Base); err != nil {
+	fresh, err := e.o.Repository.Begin(ctx, string(e.o.Run), e.run.Branch, e.run.Base)
+	if err != nil {
 		return nil, err // says all that is needed
 	}
 	if err := e.plantBugs(ctx, tasks); err != nil {
@@ -61,8 +65,10 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 		e.order = append(e.order, t.ID)
 	}
 	progress := e.restore(attempts, events)
-	if err := e.reconcile(ctx, attempts, progress); err != nil {
-		return nil, err
+	if !fresh || len(attempts) > 0 {
+		if err := e.reconcile(ctx, attempts, progress); err != nil {
+			return nil, err
+		}
 	}
 	concurrency := e.o.Concurrency
 	if concurrency == 0 {
@@ -79,6 +85,18 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 		return nil, fmt.Errorf("build the graph: %w", err)
 	}
 	return e.begin(ctx, concurrency, len(events), requests, attempts)
+}
+
+// warmUp starts the supervisor beside the rest of the loading. A run that was worked on before is different: the exits
+// that the last supervisor wrote down are read first.
+func (e *Engine) warmUp() {
+	err := e.launchers.fence(e.ctx)
+	if err == nil {
+		_, err = e.launchers.get(e.ctx)
+	}
+	if err != nil { // the first start meets the same and says so
+		e.log.Debug("supervisor not started ahead", "error", err)
+	}
 }
 
 // restore finds each task's latest attempt, the note for its next one, and what counts against its allowance.

@@ -44,6 +44,7 @@ type rig struct {
 
 	grace  time.Duration
 	limit  int64
+	stall  time.Duration
 	levels process.Level
 	agent  *scripted                    // nil = none
 	roles  map[string]persistence.Agent // nil = the coder that is a command
@@ -165,7 +166,7 @@ func (r *rig) engine() *orchestrator.Engine {
 		},
 		Providers: providers, Tools: r.tools, Now: r.clock(), Concurrency: map[bool]int{true: 1}[r.one],
 		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
-		Grace: r.grace, OutputLimit: r.limit,
+		Grace: r.grace, OutputLimit: r.limit, StallTimeout: r.stall,
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -57,6 +57,12 @@ func (at *attempt) converse(agent provider.Agent, exit *recordedExit) (provider.
 					continue
 				}
 			}
+			if stall := (*stalledError)(nil); errors.As(err, &stall) {
+				next, r, err = t.stalled(stall.why)
+				if next != nil {
+					continue
+				}
+			}
 			if err != nil {
 				break
 			}
@@ -116,7 +122,12 @@ func (t *talk) turn(m message) (r provider.Result, err error) {
 	}
 	defer func() { err = errors.Join(err, leave()) }()
 	sink := newSink(t)
-	req.Sink = sink.take
+	ctx, watch, unwatch := t.watchStalls(ctx)
+	defer unwatch()
+	req.Sink = func(e provider.Event) error {
+		watch.saw(&e)
+		return sink.take(e)
+	}
 	began := time.Now()
 	r, err = t.agent.Turn(ctx, launcher, req)
 	if flushed := sink.close(); err == nil {

@@ -150,8 +150,9 @@ func (l *life) Root() string { return filepath.Join(l.folder, "repository") }
 
 func (l *life) Sweep(context.Context, string) error { return nil }
 
-func (l *life) Begin(_ context.Context, run, branch, base string) error {
-	return l.change(func() error {
+func (l *life) Begin(_ context.Context, run, branch, base string) (fresh bool, err error) {
+	err = l.change(func() error {
+		fresh = l.refs[simRef(run, "base")] == ""
 		for _, ref := range []string{simRef(run, "base"), simRef(run, "integration"), "refs/heads/" + branch} {
 			if l.refs[ref] == "" {
 				l.refs[ref] = base
@@ -159,6 +160,7 @@ func (l *life) Begin(_ context.Context, run, branch, base string) error {
 		}
 		return nil
 	})
+	return fresh, err
 }
 
 func (l *life) Integration(_ context.Context, run string) (string, error) {

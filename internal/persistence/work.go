@@ -33,6 +33,7 @@ type Work struct {
 	Cut      int           `json:"cut,omitempty"`      // turns cut off since one ended by itself
 	Waits    int           `json:"waits,omitempty"`    // waits since a turn ended well
 	Nudges   int           `json:"nudges,omitempty"`   // times that it was asked to go on
+	Stalls   int           `json:"stalls,omitempty"`   // turns interrupted because nothing came of them
 	Worked   time.Duration `json:"worked,omitempty"`   // time that ended turns took
 	Wait     Wait          `json:"wait,omitempty"`     // what a waiting attempt waits for
 	Words    string        `json:"words,omitempty"`    // its last ones: the summary

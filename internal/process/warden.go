@@ -271,8 +271,9 @@ func (w *warden) tell(frame []byte) error {
 	return nil
 }
 
-// report writes a command's end down, then tells it. A journal that cannot be written does not keep
-// the owner from hearing.
+// report tells the owner of a command's end, then writes it down. The owner makes what it hears durable by its own
+// means and need not wait for the file, which is for the next owner: that one reads it when this process is gone.
+// Whether the owner can be told or not, the end is in the file.
 func (w *warden) report(c *command) error {
 	delete(w.commands, c.seq)
 	delete(w.families, c.pid)
@@ -283,13 +284,14 @@ func (w *warden) report(c *command) error {
 	}
 	c.exit.Stopped = c.asked
 	fault.Point("supervisor.exit")
+	told := w.tell(exitFrame(c.seq, c.exit, c.signal))
 	if w.journal != nil {
 		if err := appendRecord(w.journal, c.id, c.exit); err != nil {
 			fmt.Fprintln(os.Stderr, "supervise:", err)
 		}
 	}
 	fault.Point("supervisor.journal")
-	return w.tell(exitFrame(c.seq, c.exit, c.signal))
+	return told
 }
 
 // markFor is the value by which what a command started is recognised.

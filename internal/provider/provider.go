@@ -58,6 +58,9 @@ type Kept struct {
 	Settings []string // in them: read and not written
 }
 
+// LateTeller is an Agent whose EventToolCall comes when the tool has ended: its silence may be a tool at work.
+type LateTeller interface{ TellsLate() }
+
 // Installed is what can be known about an agent's program.
 type Installed struct {
 	Path    string // absolute; empty = not found

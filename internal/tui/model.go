@@ -43,6 +43,8 @@ type model struct {
 
 	begun    bool     // the headline was printed
 	queue    []string // lines to print above the region
+	alerts   view.Alerts
+	ring     bool // the bell is to be rung
 	drawn    bool
 	printing bool
 
@@ -59,10 +61,12 @@ func newModel(o Options) *model {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &model{
+	m := &model{
 		Options: o, glyphs: view.GlyphsFor(o.Unicode), style: newStyles(o.Color), column: columnsOf(o.Run),
 		width: 80, height: 24, now: o.Now(), tails: map[string]string{},
 	}
+	m.alerts.Look(m.Run, m.now)
+	return m
 }
 
 // Init starts the clock.
@@ -105,8 +109,17 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, m.advance()
 }
 
-// advance prints what waits and quits when there is nothing more to do.
+// advance prints what waits, rings, and quits when there is nothing more to do.
 func (m *model) advance() tea.Cmd {
+	if m.ring && m.drawn && !m.closing {
+		m.ring = false
+		return tea.Batch(tea.Raw(bell), m.print())
+	}
+	return m.print()
+}
+
+// print prints what waits and quits when there is nothing more to do.
+func (m *model) print() tea.Cmd {
 	switch {
 	case m.printing:
 		return nil
@@ -174,6 +187,9 @@ func (m *model) take(b batch) {
 			fresh = append(fresh, e)
 			ended = ended || e.Kind == event.RunFinished || e.Kind == event.RunPaused || e.Kind == event.RunWaiting
 		}
+	}
+	if len(m.alerts.Look(m.Run, m.now)) > 0 && m.Bell {
+		m.ring = true
 	}
 	m.column.widen(m.Run, fresh)
 	m.say()

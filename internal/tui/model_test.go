@@ -249,3 +249,31 @@ func TestOtherKeysDoNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestTheBellRingsOnceForWhatNewlyNeedsThePerson(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		m := modelOf(Options{Bell: on}, 100, 24, begun(), started("schema", 1))
+		rings := func(cmd tea.Cmd) int {
+			n := 0
+			for _, msg := range results(cmd) {
+				if raw, ok := msg.(tea.RawMsg); ok && raw.Msg == bell {
+					n++
+				}
+			}
+			return n
+		}
+		m.drawn = true
+		_, cmd := m.Update(batch{events: []event.Event{conflict("schema", "go.sum")}})
+		if got := rings(cmd); got != map[bool]int{true: 1}[on] {
+			t.Errorf("bell %v: it rang %d times", on, got)
+		}
+		_, cmd = m.Update(batch{})
+		if got := rings(cmd); got != 0 {
+			t.Errorf("bell %v: it rang again", on)
+		}
+		bar := m.View().ProgressBar
+		if bar == nil || bar.State != tea.ProgressBarWarning {
+			t.Errorf("the bar is %+v", bar)
+		}
+	}
+}

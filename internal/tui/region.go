@@ -21,7 +21,23 @@ func (m *model) View() tea.View {
 	if m.closing || m.away {
 		return tea.NewView("")
 	}
-	return tea.NewView(strings.Join(m.region(), "\n"))
+	v := tea.NewView(strings.Join(m.region(), "\n"))
+	v.ProgressBar = m.bar()
+	return v
+}
+
+// bar is how far the run is, for terminals that show that beside the window's title or in a task bar.
+func (m *model) bar() *tea.ProgressBar {
+	counts := m.Run.Counts()
+	over := counts[view.Done] + counts[view.Failed] + counts[view.Skipped] + counts[view.Cancelled]
+	state := tea.ProgressBarDefault
+	switch {
+	case len(m.Run.Waits()) > 0:
+		state = tea.ProgressBarWarning
+	case counts[view.Failed] > 0:
+		state = tea.ProgressBarError
+	}
+	return tea.NewProgressBar(state, 100*over/max(m.Run.Total(), 1))
 }
 
 // rows is how many tasks are in sight.

@@ -24,6 +24,9 @@ import (
 // frame is the shortest time between two drawings.
 const frame = 100 * time.Millisecond
 
+// bell rings the terminal's.
+const bell = "\a"
+
 // grace is how long events are waited for before the live region is shown. A run that ends sooner never has one.
 const grace = 250 * time.Millisecond
 
@@ -54,6 +57,7 @@ type Options struct {
 	Color   bool
 	Unicode bool
 	Motion  bool
+	Bell    bool             // ring when something newly needs the person, and at the end of a long run
 	Now     func() time.Time // nil = time.Now
 	Environ []string         // of the terminal; nil = the process's
 }
@@ -147,11 +151,18 @@ func (m *model) live(ctx context.Context, batches <-chan batch) (Result, error) 
 
 // printQueue prints the lines that wait, without the help of a program.
 func (m *model) printQueue() error {
-	if len(m.queue) == 0 {
+	text := ""
+	if len(m.queue) > 0 {
+		text = strings.Join(m.queue, "\n") + "\n"
+	}
+	if m.ring {
+		text += bell
+	}
+	if text == "" {
 		return nil
 	}
-	_, err := io.WriteString(m.Out, strings.Join(m.queue, "\n")+"\n")
-	m.queue = nil
+	_, err := io.WriteString(m.Out, text)
+	m.queue, m.ring = nil, false
 	if err != nil {
 		return fmt.Errorf("write to the terminal: %w", err)
 	}

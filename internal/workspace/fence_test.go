@@ -29,9 +29,10 @@ func TestNothingIsWrittenByAnOwnerThatWasReplaced(t *testing.T) {
 	spec := r.Spec("two")
 	must(t, os.MkdirAll(spec.Dir, 0o700))
 	must(t, os.WriteFile(filepath.Join(spec.Dir, "of the new owner"), nil, 0o600))
+	_, began := fenced.Begin(t.Context(), "8a8a", "orc/8a8a", base)
 	for name, err := range map[string]error{
 		"Advance":   fenced.Advance(t.Context(), workspacetest.RunID, planned),
-		"Begin":     fenced.Begin(t.Context(), "8a8a", "orc/8a8a", base),
+		"Begin":     began,
 		"Create":    clone.New(fenced).Create(t.Context(), spec),
 		"Remove":    clone.New(fenced).Remove(t.Context(), spec),
 		"RemoveAll": fenced.RemoveAll(spec.Dir),

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -56,22 +59,22 @@ func savedRef(run, task string, number int) string {
 
 // Begin makes the refs of a run: where it starts, what is merged so far (nothing), and the branch that shows it. It
 // never moves a ref that is there; repeating it is harmless, also when the run has gone on since. ErrExists when the
-// branch is somebody else's or cannot be made because of one that is.
-func (r *Repository) Begin(ctx context.Context, run, branch, base string) error {
+// branch is somebody else's or cannot be made because of one that is. fresh says that the run had none of them yet.
+func (r *Repository) Begin(ctx context.Context, run, branch, base string) (fresh bool, err error) {
 	op := "begin run " + run
 	if err := errors.Join(checkName("run", run), checkID(base)); err != nil {
-		return &Error{Op: op, Err: err}
+		return false, &Error{Op: op, Err: err}
 	}
 	if err := r.checkBranch(ctx, branch); err != nil {
-		return err
+		return false, err
 	}
-	refs, err := r.readRefs(ctx, baseRef(run), integrationRef(run), "refs/heads/"+branch)
+	refs, err := r.branchesBeside(ctx, branch, baseRef(run), integrationRef(run))
 	if err != nil {
-		return &Error{Op: op, Err: err}
+		return false, &Error{Op: op, Err: err}
 	}
 	oldBase, integration, shown := refs[baseRef(run)], refs[integrationRef(run)], refs["refs/heads/"+branch]
 	if oldBase != "" && oldBase != base {
-		return &Error{
+		return false, &Error{
 			Op: op, Kind: ErrExists, Err: fmt.Errorf("%s is at %s", baseRef(run), oldBase),
 			Hint: "the run's refs are those of another run; remove them or use another id",
 		}
@@ -80,16 +83,17 @@ func (r *Repository) Begin(ctx context.Context, run, branch, base string) error 
 		ok := false
 		if integration != "" {
 			if ok, err = r.ancestor(ctx, shown, integration); err != nil {
-				return &Error{Op: op, Err: err}
+				return false, &Error{Op: op, Err: err}
 			}
 		}
 		if !ok {
-			return &Error{
+			return false, &Error{
 				Op: op, Kind: ErrExists, Err: fmt.Errorf("branch %s", branch),
 				Hint: fmt.Sprintf("keep it under another name: git branch -m %s %s-old", branch, branch),
 			}
 		}
 	}
+	fresh = oldBase == "" && integration == ""
 	var create []string
 	if oldBase == "" {
 		create = append(create, baseRef(run), base)
@@ -99,13 +103,13 @@ func (r *Repository) Begin(ctx context.Context, run, branch, base string) error 
 		create = append(create, integrationRef(run), base)
 	}
 	if shown == "" {
-		if err := r.checkRoom(ctx, op, branch); err != nil {
-			return err
+		if err := checkRoom(op, branch, refs); err != nil {
+			return false, err
 		}
 		create = append(create, "refs/heads/"+branch, integration)
 	}
 	if create == nil {
-		return nil
+		return false, nil
 	}
 	var in strings.Builder
 	for i := 0; i < len(create); i += 2 {
@@ -114,14 +118,20 @@ func (r *Repository) Begin(ctx context.Context, run, branch, base string) error 
 	c := r.plumbing("update-ref", "--create-reflog", "-m", "orc: begin run "+run, "--stdin")
 	c.stdin = strings.NewReader(in.String())
 	if err := r.updateRefs(ctx, c); err != nil {
-		return &Error{Op: op, Err: err}
+		return false, &Error{Op: op, Err: err}
 	}
 	fault.Point("git.begin")
-	return nil
+	return fresh, nil
 }
+
+// ourBranch are names that need not be shown to git.
+var ourBranch = regexp.MustCompile(`^orc/[0-9a-z]+$`)
 
 // checkBranch says whether git takes the name for a branch.
 func (r *Repository) checkBranch(ctx context.Context, branch string) error {
+	if ourBranch.MatchString(branch) {
+		return nil
+	}
 	if branch != "" && !strings.HasPrefix(branch, "-") && branch != "HEAD" {
 		_, err := r.run(ctx, r.plumbing("check-ref-format", "refs/heads/"+branch))
 		if err == nil {
@@ -134,14 +144,15 @@ func (r *Repository) checkBranch(ctx context.Context, branch string) error {
 	return &Error{Op: "check the branch's name", Kind: ErrInvalid, Err: fmt.Errorf("%q", branch)}
 }
 
-// checkRoom finds the branch that keeps another from being made: git keeps branches as files and folders.
-func (r *Repository) checkRoom(ctx context.Context, op, branch string) error {
+// branchesBeside reads the branches that share a branch's first name, and other refs with them.
+func (r *Repository) branchesBeside(ctx context.Context, branch string, others ...string) (map[string]string, error) {
 	top, _, _ := strings.Cut(branch, "/")
-	out, err := r.run(ctx, r.plumbing("for-each-ref", "--format=%(refname)", "refs/heads/"+top))
-	if err != nil {
-		return &Error{Op: op, Err: err}
-	}
-	for ref := range strings.SplitSeq(line(out), "\n") {
+	return r.readRefs(ctx, append(others, "refs/heads/"+top)...)
+}
+
+// checkRoom finds the branch that keeps another from being made: git keeps branches as files and folders.
+func checkRoom(op, branch string, refs map[string]string) error {
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
 		other, ok := strings.CutPrefix(ref, "refs/heads/")
 		if ok && (strings.HasPrefix(branch, other+"/") || strings.HasPrefix(other, branch+"/")) {
 			return &Error{

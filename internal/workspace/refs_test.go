@@ -103,19 +103,27 @@ func TestDirtyCountsFiles(t *testing.T) {
 	}
 }
 
+// begin begins the run again, which is not fresh any more.
+func begin(t *testing.T, r *workspacetest.Rig, base string) {
+	t.Helper()
+	if fresh, err := r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, base); fresh || err != nil {
+		t.Fatalf("begun again: fresh %v, %v", fresh, err)
+	}
+}
+
 func TestBeginIsRepeatableAndNeverMovesAnything(t *testing.T) {
 	r := workspacetest.New(t, workspacetest.Options{})
 	base := r.Head()
 	r.Begin()
-	must(t, r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, base))
+	begin(t, r, base)
 	m := r.Merge("one", task(t, r, "one", put(t, "a", "a\n")).Commit)
 	must(t, r.Repo.Mirror(t.Context(), workspacetest.RunID, workspacetest.Branch))
-	must(t, r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, base))
+	begin(t, r, base)
 	if got, err := r.Repo.Integration(t.Context(), workspacetest.RunID); err != nil || got != m.New {
 		t.Errorf("the integration is %s, %v", got, err)
 	}
 	other := r.Git("commit-tree", "-m", "x", "HEAD^{tree}")
-	if err := r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, other); !errors.Is(err, workspace.ErrExists) {
+	if _, err := r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, other); !errors.Is(err, workspace.ErrExists) {
 		t.Errorf("Begin from another base = %v", err)
 	}
 }
@@ -125,7 +133,7 @@ func TestBeginNamesTheBranchThatIsInTheWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := workspacetest.New(t, workspacetest.Options{})
 			r.Git("branch", branch, r.Git("commit-tree", "-m", "x", "HEAD^{tree}"))
-			err := r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, r.Head())
+			_, err := r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, r.Head())
 			if !errors.Is(err, workspace.ErrExists) || !strings.Contains(err.Error(), branch) || hint(err) == "" {
 				t.Errorf("Begin = %v, hint %q", err, hint(err))
 			}
@@ -139,7 +147,9 @@ func TestBeginNamesTheBranchThatIsInTheWay(t *testing.T) {
 func TestMirrorLeavesABranchAloneThatIsInUse(t *testing.T) {
 	r := workspacetest.New(t, workspacetest.Options{})
 	base := r.Head()
-	must(t, r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, base))
+	if fresh, err := r.Repo.Begin(t.Context(), workspacetest.RunID, workspacetest.Branch, base); !fresh || err != nil {
+		t.Fatalf("begun: fresh %v, %v", fresh, err)
+	}
 	m := r.Merge("one", task(t, r, "one", put(t, "a", "a\n")).Commit)
 	for name, use := range map[string]func() func(){
 		"checked out": func() func() {

@@ -71,29 +71,25 @@ func Open(ctx context.Context, dir string, o Options) (*Repository, error) {
 	} else if !st.IsDir() {
 		return nil, &Error{Op: op, Kind: ErrNotRepository, Err: fmt.Errorf("%s is not a folder", dir)}
 	}
+	// The last of what is asked for is the one that can fail where there is a repository; the others are said before.
 	out, err := g.run(ctx, call{dir: dir, config: [][2]string{{"safe.bareRepository", "all"}}, args: []string{
 		"rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--show-object-format", "--path-format=absolute",
-		"--git-dir", "--git-common-dir",
+		"--git-dir", "--git-common-dir", "--show-toplevel",
 	}})
-	if err != nil {
-		return nil, openError(op, dir, err)
-	}
-	f := strings.SplitN(line(out), "\n", 5)
-	if len(f) != 5 {
-		return nil, &Error{Op: op, Err: fmt.Errorf("git rev-parse said %q", out)}
-	}
-	if f[1] != "true" {
+	f := strings.SplitN(line(out), "\n", 6)
+	switch {
+	case len(f) >= 5 && f[1] != "true":
 		hint := "work in a checkout of it: git worktree add ../checkout"
 		if f[0] != "true" {
 			hint = "this is inside of its .git folder; go to the checkout"
 		}
 		return nil, &Error{Op: op, Kind: ErrBare, Err: errors.New(dir), Hint: hint}
-	}
-	out, err = g.run(ctx, call{dir: dir, args: []string{"rev-parse", "--path-format=absolute", "--show-toplevel"}})
-	if err != nil {
+	case err != nil:
 		return nil, openError(op, dir, err)
+	case len(f) != 6:
+		return nil, &Error{Op: op, Err: fmt.Errorf("git rev-parse said %q", out)}
 	}
-	r := &Repository{git: g, root: line(out), gitDir: f[3], common: f[4], format: f[2], environ: o.Environ, fence: o.Fence}
+	r := &Repository{git: g, root: f[5], gitDir: f[3], common: f[4], format: f[2], environ: o.Environ, fence: o.Fence}
 	if r.common, err = filepath.EvalSymlinks(r.common); err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
@@ -103,6 +99,23 @@ func Open(ctx context.Context, dir string, o Options) (*Repository, error) {
 		}
 	}
 	return r, nil
+}
+
+// With is the same repository worked with in another way, without asking git again what and where it is.
+func (r *Repository) With(o Options) (*Repository, error) {
+	g, err := newGit(o.Git, o.Environ, o.Observe)
+	if err != nil {
+		return nil, err
+	}
+	other := &Repository{
+		git: g, root: r.root, gitDir: r.gitDir, common: r.common, format: r.format, environ: o.Environ, fence: o.Fence,
+	}
+	if o.Data != "" {
+		if other.data, err = filepath.Abs(o.Data); err != nil {
+			return nil, &Error{Op: "open the repository", Err: err}
+		}
+	}
+	return other, nil
 }
 
 // updateRefs runs git update-ref, unless this process was replaced meanwhile.

@@ -16,10 +16,14 @@ func (r *Repository) RestoreBranch(ctx context.Context, branch, commit string) e
 	if err := errors.Join(r.checkBranch(ctx, branch), checkID(commit)); err != nil {
 		return err
 	}
-	if err := r.checkRoom(ctx, op, branch); err != nil {
+	refs, err := r.branchesBeside(ctx, branch)
+	if err != nil {
+		return &Error{Op: op, Err: err}
+	}
+	if err := checkRoom(op, branch, refs); err != nil {
 		return err
 	}
-	err := r.move(ctx, "refs/heads/"+branch, commit, "", "restore")
+	err = r.move(ctx, "refs/heads/"+branch, commit, "", "restore")
 	if errors.Is(err, ErrMoved) {
 		return &Error{Op: op, Kind: ErrExists, Hint: "choose another name"}
 	}

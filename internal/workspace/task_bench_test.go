@@ -56,7 +56,7 @@ func cpu(b *testing.B) time.Duration {
 func BenchmarkTask10k(b *testing.B) {
 	b.Run("pool", func(b *testing.B) {
 		r := large(b)
-		if err := r.Repo.Begin(b.Context(), workspacetest.RunID, workspacetest.Branch, r.Head()); err != nil {
+		if _, err := r.Repo.Begin(b.Context(), workspacetest.RunID, workspacetest.Branch, r.Head()); err != nil {
 			b.Fatal(err)
 		}
 		pool := newPool(r, r.Repo)
@@ -95,7 +95,7 @@ func BenchmarkTask10k(b *testing.B) {
 	})
 	b.Run("first", func(b *testing.B) {
 		r := large(b)
-		if err := r.Repo.Begin(b.Context(), workspacetest.RunID, workspacetest.Branch, r.Head()); err != nil {
+		if _, err := r.Repo.Begin(b.Context(), workspacetest.RunID, workspacetest.Branch, r.Head()); err != nil {
 			b.Fatal(err)
 		}
 		pool := newPool(r, r.Repo)

@@ -69,6 +69,9 @@ func (c Command) Turn(ctx context.Context, l provider.Launcher, t provider.Turn)
 	}
 	exit, err := child.Wait(ctx)
 	if err == nil {
+		if st, serr := log.Stat(); serr == nil && st.Size() == 0 {
+			return outcome(exit, ""), nil
+		}
 		return c.Finish(t, exit)
 	}
 	if ctx.Err() == nil {
@@ -91,6 +94,11 @@ func (Command) Finish(t provider.Turn, exit process.Exit) (provider.Result, erro
 	if err != nil {
 		return provider.Result{}, err
 	}
+	return outcome(exit, out), nil
+}
+
+// outcome is the result of a command that ended with that exit and output.
+func outcome(exit process.Exit, out string) provider.Result {
 	r := provider.Result{Output: out, Summary: lastWords(out)}
 	switch {
 	case exit.Signal != "":
@@ -103,7 +111,7 @@ func (Command) Finish(t provider.Turn, exit process.Exit) (provider.Result, erro
 	if exit.Signal == "" {
 		r.ExitCode = &exit.Code
 	}
-	return r, nil
+	return r
 }
 
 func (Command) overLimit(t provider.Turn) (provider.Result, error) {

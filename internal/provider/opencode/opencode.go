@@ -41,6 +41,9 @@ func (OpenCode) Keeps(_ string, env []string) provider.Kept { return stream.Keep
 // NewSession is empty: the program chooses.
 func (OpenCode) NewSession() string { return "" }
 
+// TellsLate says that a tool is told of when it has ended.
+func (OpenCode) TellsLate() {}
+
 // Turn runs one turn.
 func (OpenCode) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
 	if given := stream.Get(t.Env, variable); given != "" && !json.Valid([]byte(given)) {

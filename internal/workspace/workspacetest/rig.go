@@ -209,7 +209,7 @@ func (r *Rig) Head() string {
 // Begin begins the run at the user's HEAD and takes the snapshot that the end of the test is compared with.
 func (r *Rig) Begin() {
 	r.T.Helper()
-	if err := r.Repo.Begin(r.T.Context(), RunID, Branch, r.Head()); err != nil {
+	if _, err := r.Repo.Begin(r.T.Context(), RunID, Branch, r.Head()); err != nil {
 		r.T.Fatal(err)
 	}
 	r.Guard()
