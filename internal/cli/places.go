@@ -9,9 +9,22 @@ import (
 // cacheFolders are where build tools keep what they can make or fetch again, by the variable that moves them and by
 // their place in HOME. A sandboxed command that could not write them could not build.
 var cacheFolders = [][2]string{
-	{"XDG_CACHE_HOME", ".cache"}, {"GOCACHE", ""}, {"GOMODCACHE", "go/pkg"}, {"npm_config_cache", ".npm"}, {"", ".local/share/pnpm/store"},
-	{"", ".cargo/registry"}, {"", ".cargo/git"}, {"", ".m2/repository"}, {"", ".gradle/caches"}, {"", ".gradle/wrapper"}, {"", ".nuget/packages"},
-	{"", ".bun/install/cache"}, {"DENO_DIR", ""}, {"UV_CACHE_DIR", ""}, {"PIP_CACHE_DIR", ""}, {"", "Library/Caches"},
+	{"XDG_CACHE_HOME", ".cache"},
+	{"GOCACHE", ""},
+	{"GOMODCACHE", "go/pkg"},
+	{"npm_config_cache", ".npm"},
+	{"", ".local/share/pnpm/store"},
+	{"", ".cargo/registry"},
+	{"", ".cargo/git"},
+	{"", ".m2/repository"},
+	{"", ".gradle/caches"},
+	{"", ".gradle/wrapper"},
+	{"", ".nuget/packages"},
+	{"", ".bun/install/cache"},
+	{"DENO_DIR", ""},
+	{"UV_CACHE_DIR", ""},
+	{"PIP_CACHE_DIR", ""},
+	{"", "Library/Caches"},
 }
 
 func caches(env []string) []string {
