@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"orchestrator/internal/cli"
+	"orchestrator/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {
@@ -38,11 +40,28 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup:               setup,
+		Condition:           sandboxes(t),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
 			"repository": repository,
 		},
 	})
+}
+
+// sandboxes are the conditions bubblewrap and landlock: what this machine can confine commands with.
+func sandboxes(t *testing.T) func(string) (bool, error) {
+	orc, err := exec.LookPath("orc")
+	return func(name string) (bool, error) {
+		switch level := sandbox.Level(name); level {
+		case sandbox.LevelBubblewrap, sandbox.LevelLandlock:
+			if err != nil {
+				return false, err
+			}
+			_, missing := sandbox.FindLevel(t.Context(), sandbox.Options{Executable: orc, Env: os.Environ()}, level)
+			return missing == nil, nil
+		}
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
 }
 
 // setup gives each script a world of its own. The home folder with the data lies outside of $WORK, which a script may

@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"internal/environ": {},
 	"internal/redact":  {},
 	"internal/trust":   {},
+	"internal/sandbox": {"internal/process"},
 
 	// Files that people write, and what is wrong with them.
 	"internal/diagnostic":    {},
@@ -94,7 +95,7 @@ var fences = map[string][]string{
 	"modernc.org":                     {"internal/persistence"},
 	"go.yaml.in/yaml":                 {"internal/plan", "internal/config"},
 	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
-	"golang.org/x/sys":                {"internal/persistence", "internal/cli", "cmd/orc"},
+	"golang.org/x/sys":                {"internal/persistence", "internal/sandbox", "internal/cli", "cmd/orc"},
 	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
 	"github.com/coder/acp-go-sdk":     {"internal/provider/acp"},
 	"github.com/creack/pty":           {testsOnly},

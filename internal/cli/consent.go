@@ -12,6 +12,7 @@ import (
 	"orchestrator/internal/config"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/sandbox"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/trust"
 	"orchestrator/internal/view"
@@ -82,6 +83,9 @@ func planItem(p *plan.Plan, path string) (item trust.Item, ok bool) {
 		add(agent.Command)
 		if len(agent.Args) > 0 {
 			add("agent " + role + ": " + agent.Provider + " … " + strings.Join(agent.Args, " "))
+		}
+		if agent.Sandbox == string(sandbox.Off) {
+			add("agent " + role + ": " + agent.Provider + " without a sandbox")
 		}
 		if agent.Permissions == string(provider.PermitFull) {
 			add("agent " + role + ": " + agent.Provider + " with full permissions")

@@ -88,7 +88,8 @@ on is passed over. The exit code is 1 when a rule is broken.`,
 func (a *App) examine(ctx context.Context) doctorDocument {
 	doc := doctorDocument{Schema: schema, OK: true}
 	for _, look := range []func(context.Context) check{
-		a.checkGit, a.checkRepository, a.checkFilters, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision, a.checkSettings,
+		a.checkGit, a.checkRepository, a.checkFilters, a.checkDataFolder, a.checkDisk, a.checkDatabase, a.checkSupervision,
+		a.checkSandbox, a.checkSettings,
 	} {
 		c := look(ctx)
 		doc.Checks = append(doc.Checks, c)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"orchestrator/internal/redact"
+	"orchestrator/internal/sandbox"
 )
 
 // ownSignals is the annotation of commands that treat signals themselves. For all others the first SIGINT or
@@ -22,6 +23,9 @@ const ownSignals = "signals"
 func Main(ctx context.Context, a *App, args []string) int {
 	if code, is := supervise(args); is {
 		return code
+	}
+	if len(args) > 0 && args[0] == sandbox.DefaultArg {
+		return sandbox.Main(args[1:])
 	}
 	if a.Resume == nil {
 		a.Resume = takeover{a}

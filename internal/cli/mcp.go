@@ -39,6 +39,9 @@ func (o *ownership) tools(self string) *provider.Server {
 
 // serveAgent is the whole life of an agent's server.
 func (a *App) serveAgent(ctx context.Context) error {
+	if socket := a.Getenv(orchestrator.SocketVariable); socket != "" {
+		return a.relayAgent(socket)
+	}
 	d := &desk{app: a, goneAfter: ownerGoneAfter, run: scheduler.RunID(a.Getenv("ORC_RUN")), task: scheduler.TaskID(a.Getenv("ORC_TASK"))}
 	var errs []error
 	if d.run == "" || d.task == "" {

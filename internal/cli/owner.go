@@ -61,6 +61,9 @@ func (a *App) own(ctx context.Context, st persistence.Store, run persistence.Run
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the run's folder: %w", err)
 	}
+	if err := seal(); err != nil {
+		return nil, err
+	}
 	o := &ownership{app: a, store: st, run: run, folder: folder}
 	if err := o.claim(ctx); err != nil {
 		return nil, err
@@ -239,6 +242,10 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	trees.Size = -1 // a worktree is made anew for every attempt
 	o.pools = []*workspace.Pool{pool, trees}
 	o.call, o.log = cfg.NotifyCommand, log
+	confine, err := o.confinement(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
 	return orchestrator.New(orchestrator.Options{
 		Run: o.run.ID, Store: redactedStore{o.store, o.app.secretsOf(o.run)}, Repository: repo,
 		Workspaces: func(i scheduler.Isolation) (orchestrator.Workspaces, error) {
@@ -251,14 +258,22 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 			return nil, fmt.Errorf("no workspace for isolation %q", i)
 		},
 		Supervise: func(ctx context.Context) (orchestrator.Supervisor, error) {
-			return process.Start(ctx, process.Options{
-				Executable: self, Args: o.app.supervisorArgs(), Level: level, Mark: o.run.Mark,
-				Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
+			var s *process.Supervisor
+			err := unsealed(func() (err error) {
+				s, err = process.Start(ctx, process.Options{
+					Executable: self, Args: o.app.supervisorArgs(), Level: level, Mark: o.run.Mark,
+					Journal: filepath.Join(o.folder, exitJournal), Lock: filepath.Join(o.folder, supervisorLock),
+				})
+				return err
 			})
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
 		},
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
 		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
-		Environ: o.app.Environ, Lease: o.lease,
+		Environ: o.app.Environ, Lease: o.lease, Confine: confine, Desk: o.desk,
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit,
 		StallTimeout: cfg.StallTimeout, ToolTimeout: cfg.ToolTimeout, Now: o.app.Now, Log: log,
 	})

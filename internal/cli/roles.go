@@ -12,6 +12,7 @@ import (
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/sandbox"
 	"orchestrator/internal/scheduler"
 )
 
@@ -127,7 +128,7 @@ func (in *inspector) resolve(ctx context.Context, role string, agent plan.Agent)
 	if !ok {
 		return persistence.Agent{}, usageError("orc agents list", "agent %q names the provider %q, which does not exist", role, name)
 	}
-	r := persistence.Agent{Provider: p.Driver, Account: name, Pass: slices.Clone(p.Env), Set: maps.Clone(p.Set)}
+	r := persistence.Agent{Provider: p.Driver, Account: name, Pass: slices.Clone(p.Env), Set: maps.Clone(p.Set), Sandbox: in.sandboxOf(agent, p)}
 	if p.Driver == plan.CommandProvider {
 		if r.Command = agent.Command; r.Command == "" {
 			r.Command = p.Command
@@ -197,7 +198,7 @@ func (in *inspector) preflight(ctx context.Context, agents map[string]persistenc
 		}
 	}
 	if len(problems) == 0 {
-		return nil
+		return in.app.preflightSandbox(ctx, agents, in.cfg.Sandbox == string(sandbox.Required))
 	}
 	return &ExitError{
 		Code: ExitAgent, Err: errorf("%s", strings.Join(problems, "\n")),

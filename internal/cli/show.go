@@ -67,6 +67,7 @@ type attemptDocument struct {
 	Workspace  string            `json:"workspace"` // empty when it is gone
 	Log        string            `json:"log"`
 	Session    string            `json:"session"` // the agent's own id of its conversation
+	Sandbox    string            `json:"sandbox"` // what confined the agent's last turn; empty = nothing did
 	Usage      *usageDocument    `json:"usage"`
 	Turns      []turnUsage       `json:"turns"` // what each turn used
 }
@@ -140,7 +141,7 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 			Usage: usageOf(at), Turns: turnsOf(at),
 		}
 		if at.Work != nil {
-			d.Session = at.Work.Session
+			d.Session, d.Sandbox = at.Work.Session, at.Work.Sandbox
 		}
 		if !at.Cleaned {
 			d.Workspace = at.Workspace
@@ -226,6 +227,9 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 	}
 	if doc.Task.OnFailure != scheduler.FailHard {
 		fact("on failure", string(doc.Task.OnFailure))
+	}
+	if n := len(doc.Attempts); n > 0 {
+		fact("sandbox", doc.Attempts[n-1].Sandbox)
 	}
 	fact("used", doc.Task.Usage.long())
 	fact("workspace", a.tilde(view.Sanitize(doc.Task.Workspace)))

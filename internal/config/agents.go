@@ -17,8 +17,11 @@ var Roles = []string{"orchestrator", "coder", "reviewer", "tester"}
 // rolePermissions are what the built-in roles may do.
 var rolePermissions = map[string]string{"orchestrator": "read-only", "coder": "edit", "reviewer": "read-only", "tester": "edit"}
 
+// sandboxOff is the word that takes a sandbox away.
+const sandboxOff = "off"
+
 // agentFields are the keys of an agent, in the order in which they are shown.
-var agentFields = []string{"provider", "command", "model", "permissions", "instructions", "instructions_file", "args"}
+var agentFields = []string{"provider", "command", "model", "permissions", "sandbox", "instructions", "instructions_file", "args"}
 
 // agents merges roles by name, and each role's fields by name.
 func (m *merge) agents(r *document.Reader, f document.Field, layer Layer, path string) {
@@ -67,6 +70,11 @@ func (m *merge) agent(r *document.Reader, role document.Field, part plan.Agent, 
 		case "permissions":
 			text, agent.Permissions = part.Permissions, part.Permissions
 			if text == "full" {
+				m.command(at, text)
+			}
+		case "sandbox":
+			text, agent.Sandbox = part.Sandbox, part.Sandbox
+			if text == sandboxOff {
 				m.command(at, text)
 			}
 		case "instructions", "instructions_file":

@@ -25,8 +25,11 @@ type Config struct {
 	Supervision string                // "auto", "namespace", "subreaper" or "group"
 	Questions   string                // of agents whose plan does not say: ask, never or fail
 	OutputLimit int64                 // bytes that one command may print
-	Grace       time.Duration         // between asking a process to end and killing it
-	Retention   time.Duration         // how long finished runs are kept
+	Sandbox     string                // "auto", "required" or "off": of agents that do not say
+	// SandboxWrites are absolute paths that every sandboxed command may write, beside its workspace and what is usual.
+	SandboxWrites []string
+	Grace         time.Duration // between asking a process to end and killing it
+	Retention     time.Duration // how long finished runs are kept
 
 	StallTimeout time.Duration // how long nothing may be heard of an agent without a tool at work
 	ToolTimeout  time.Duration // how long one of its tools may be

@@ -69,7 +69,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		t.Fatalf("load: %v %v", err, list)
 	}
 	want := &Config{
-		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask",
+		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask", Sandbox: "auto",
 		Agents: map[string]plan.Agent{
 			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
 		},
@@ -234,6 +234,9 @@ func TestEveryKeyIsInTheTableWithItsVariable(t *testing.T) {
 		}
 		if k.list {
 			k.Default = "SOME_VARIABLE, OTHER_*"
+			if k.Name == "sandbox_writes" {
+				k.Default = "/srv/models, ~/notes"
+			}
 		}
 		if k.runs {
 			k.Default = "some command"

@@ -137,6 +137,9 @@ func (m *merge) scalar(r *document.Reader, k Key, f document.Field, origin Origi
 		if text, ok = r.Text(f.Value, "`"+k.Name+"`"); !ok {
 			return
 		}
+		if k.Name == "sandbox" && text == sandboxOff {
+			m.command(k.Name, text) // who takes a fence away must be agreed with
+		}
 	}
 	if problem, help := k.parse(m.config, text); problem != "" {
 		r.Error(f.Value, "bad-value", fmt.Sprintf("`%s` %s", k.Name, problem), help)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,7 @@ var table = []Key{
 		Name: "env", Type: "names of variables", list: true, shape: wordsShape,
 		About: "Environment variables that every command and agent gets beside the usual ones; NAME* stands for all that begin so.",
 		parse: func(c *Config, text string) (string, string) {
-			names := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
+			names := words(text)
 			for _, n := range names {
 				if !environ.IsName(n) {
 					return "cannot be " + diagnostic.Quote(text), diagnostic.Quote(n) + " is no name of a variable; names only, such as MY_TOKEN or ACME_*"
@@ -97,6 +98,28 @@ var table = []Key{
 		parse: func(c *Config, text string) (problem, help string) {
 			c.Supervision, problem, help = keep(c.Supervision, text, "auto", "namespace", "subreaper", "group")
 			return problem, help
+		},
+	},
+	{
+		Name: "sandbox", Type: "auto, required or off", Default: "auto", shape: oneOf("auto", "required", "off"),
+		About: "Whether agents, and the gates of their tasks, are confined to their workspace. auto: where this machine can. required: nothing starts where it cannot, and plain commands are confined too. off: never.",
+		parse: func(c *Config, text string) (problem, help string) {
+			c.Sandbox, problem, help = keep(c.Sandbox, text, "auto", "required", "off")
+			return problem, help
+		},
+	},
+	{
+		Name: "sandbox_writes", Type: "paths", list: true, shape: wordsShape,
+		About: "Files and folders outside of the workspace that sandboxed commands may write too; absolute, or with ~/ in front.",
+		parse: func(c *Config, text string) (string, string) {
+			c.SandboxWrites = nil
+			for _, path := range words(text) {
+				if !filepath.IsAbs(path) && !strings.HasPrefix(path, "~/") {
+					return "cannot be " + diagnostic.Quote(text), diagnostic.Quote(path) + " is not absolute: begin it with / or ~/"
+				}
+				c.SandboxWrites = append(c.SandboxWrites, path)
+			}
+			return "", ""
 		},
 	},
 	{
@@ -167,13 +190,18 @@ var table = []Key{
 }
 
 // later are keys that the settings will have; they are refused, not ignored.
-var later = []string{"workflows", "merge", "ui", "worktrees", "budget", "sandbox", "trust"}
+var later = []string{"workflows", "merge", "ui", "worktrees", "budget", "trust"}
 
 // aliases are what people write instead of a key.
 var aliases = map[string]string{
 	"jobs": "concurrency", "parallel": "concurrency", "parallelism": "concurrency", "max_parallel": "concurrency",
 	"roles": "agents", "agent": "agents", "provider": "providers", "environment": "env", "pass_env": "env", "workspace": "isolation", "log_limit": "output_limit", "max_output": "output_limit",
 	"grace_period": "grace", "kill_after": "grace", "keep": "retention", "sync": "durability", "synchronous": "durability",
+}
+
+// words are the parts of a list that is one text.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
 }
 
 // Keys returns the keys in the order of the documentation.

@@ -231,10 +231,14 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 		if turn.Env, err = at.environ(); err != nil {
 			return provider.Result{}, err
 		}
+		launcher, cerr := at.launcher(turn.Env)
+		if cerr != nil {
+			return provider.Result{}, cerr
+		}
 		ctx, cancel := at.limited()
 		defer cancel()
 		e.blanks.take(a.Log)
-		r, err = p.Turn(ctx, &e.launchers, turn)
+		r, err = p.Turn(ctx, launcher, turn)
 	}
 	if err != nil {
 		return provider.Result{}, err

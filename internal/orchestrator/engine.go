@@ -78,6 +78,11 @@ type Options struct {
 	Tools      *provider.Server // the MCP server that agents are offered; it gets its attempt by ORC_ variables; nil = none
 	Takeover   bool             // the caller has proof that no other owner lives
 
+	// Confine says how the commands of an attempt are confined; a nil Cell, or no Confine, means that they are not.
+	Confine func(Room) (Cell, error)
+	// Desk serves the tools of an agent that cannot reach the store itself, at a socket, until ctx ends.
+	Desk func(ctx context.Context, b Binding, socket string) error
+
 	Concurrency int           // 0 = the run's own
 	Grace       time.Duration // between asking a command to end and killing it; 0 = 10 s
 	OutputLimit int64         // bytes of output per attempt; 0 = none

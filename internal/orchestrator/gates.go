@@ -105,7 +105,11 @@ func (at *attempt) shell(command, title, id, what string, env []string) (failure
 	}
 	ctx, cancel := at.limited()
 	defer cancel()
-	child, err := e.launchers.Launch(ctx, process.Spec{
+	launcher, err := at.launcher(env)
+	if err != nil {
+		return "", err
+	}
+	child, err := launcher.Launch(ctx, process.Spec{
 		ID: id, Argv: []string{"/bin/sh", "-c", command}, Dir: at.dir(), Env: env, Stdout: log, Stderr: log,
 	})
 	if err != nil {

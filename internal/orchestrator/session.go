@@ -98,8 +98,16 @@ func (t *talk) takeUp(exit *recordedExit) (*message, provider.Result, error) {
 }
 
 // turn runs one turn from its message to its end.
-func (t *talk) turn(m message) (provider.Result, error) {
+func (t *talk) turn(m message) (r provider.Result, err error) {
 	at, w := t.at, t.w
+	env, err := at.environ()
+	if err != nil {
+		return r, err
+	}
+	launcher, err := t.confine(env)
+	if err != nil {
+		return provider.Result{}, err
+	}
 	if err := t.begin(m); err != nil {
 		return provider.Result{}, err
 	}
@@ -107,11 +115,14 @@ func (t *talk) turn(m message) (provider.Result, error) {
 	if err != nil {
 		return provider.Result{}, err
 	}
-	if req.Env, err = at.environ(); err != nil {
-		return provider.Result{}, err
-	}
+	req.Env = env
 	ctx, cancel := t.limited()
 	defer cancel()
+	leave, err := t.attend(ctx)
+	if err != nil {
+		return provider.Result{}, err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
 	sink := newSink(t)
 	ctx, watch, unwatch := t.watchStalls(ctx)
 	defer unwatch()
@@ -120,7 +131,7 @@ func (t *talk) turn(m message) (provider.Result, error) {
 		return sink.take(e)
 	}
 	began := time.Now()
-	r, err := t.agent.Turn(ctx, &at.e.launchers, req)
+	r, err = t.agent.Turn(ctx, launcher, req)
 	if flushed := sink.close(); err == nil {
 		err = flushed
 	}
@@ -174,7 +185,7 @@ func (t *talk) request() (provider.Turn, error) {
 	if err != nil && w.Turn > 0 {
 		return provider.Turn{}, fmt.Errorf("read the message: %w", err)
 	}
-	state := filepath.Join(e.o.Folder, "state", string(at.a.Task))
+	state := e.stateOf(at.a.Task)
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return provider.Turn{}, fmt.Errorf("make the agent's folder: %w", err)
 	}
@@ -275,6 +286,11 @@ func (t *talk) again() (*message, error) {
 		if req.Env, err = t.at.environ(); err != nil {
 			return nil, err
 		}
+		cell, err := t.at.cell(req.Env)
+		if err != nil {
+			return nil, err
+		}
+		req.Wrap = wrapping(cell)
 		has, err := t.agent.HasSession(t.at.ctx, req)
 		if t.at.ctx.Err() != nil {
 			return nil, context.Cause(t.at.ctx)
@@ -364,10 +380,7 @@ func (e *Engine) servers(a *persistence.Attempt) []provider.Server {
 		return nil
 	}
 	s := *e.o.Tools
-	s.Env = map[string]string{
-		"ORC_RUN": string(a.Run), "ORC_TASK": string(a.Task), "ORC_ATTEMPT": strconv.Itoa(a.Number),
-		"ORC_GENERATION": strconv.FormatInt(e.generation, 10),
-	}
+	s.Env = e.bound(a)
 	maps.Copy(s.Env, e.o.Tools.Env)
 	return []provider.Server{s}
 }

@@ -169,6 +169,9 @@ type RunOptions struct {
 	// person. never: the agent is told to decide by itself. fail: the attempt fails.
 	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`
 	Questions   string                      `json:"questions,omitempty"`
+	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
+	Sandbox       string   `json:"sandbox,omitempty"`
+	SandboxWrites []string `json:"sandbox_writes,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.
@@ -183,8 +186,9 @@ type Agent struct {
 	Model        string            `json:"model,omitempty"`
 	Permissions  string            `json:"permissions,omitempty"`
 	Instructions string            `json:"instructions,omitempty"`
-	Pass         []string          `json:"pass,omitempty"` // names of environment variables that it gets beside the usual ones
-	Set          map[string]string `json:"set,omitempty"`  // environment variables with their values
+	Pass         []string          `json:"pass,omitempty"`    // names of environment variables that it gets beside the usual ones
+	Set          map[string]string `json:"set,omitempty"`     // environment variables with their values
+	Sandbox      string            `json:"sandbox,omitempty"` // auto, required; empty or off = none
 }
 
 // RunFilter chooses runs. Zero values choose all.

@@ -40,6 +40,7 @@ type Work struct {
 	Used     []TurnUsage   `json:"used,omitempty"`     // by turn
 	Declared *Declaration  `json:"declared,omitempty"` // the last one
 	Doing    string        `json:"doing,omitempty"`    // what it said last that it does, by report_progress
+	Sandbox  string        `json:"sandbox,omitempty"`  // what confined its last turn; empty = nothing
 
 	Tools     int        `json:"tools,omitempty"`     // the last turn in which its program reached our tools
 	Questions []Question `json:"questions,omitempty"` // that it asked the person, in order

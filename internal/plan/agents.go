@@ -33,6 +33,11 @@ var agentKeys = []key[Agent]{
 		set:   (*checker).setPermissions,
 	},
 	{
+		name: "sandbox", shape: choice(Sandboxes...), examples: []any{"required"},
+		about: "Whether the agent, and the gates of its tasks, are confined to their workspace. auto: where this machine can. required: they do not start where it cannot. off: never. Default: the configuration's `sandbox`.",
+		set:   (*checker).setSandbox,
+	},
+	{
 		name: "instructions", shape: filled, examples: []any{"Never edit generated files."},
 		about: "Text that is added to the agent's system prompt.",
 		set:   func(c *checker, a *Agent, f document.Field) { a.Instructions, _ = c.Filled(f.Value, "`instructions`") },
@@ -261,4 +266,20 @@ func few(words []string) string {
 		return strings.Join(words, ", ")
 	}
 	return fmt.Sprintf("%s, … (%d in all)", strings.Join(words[:most], ", "), len(words))
+}
+
+func (c *checker) setSandbox(a *Agent, f document.Field) {
+	word, ok := c.Text(f.Value, "`sandbox`")
+	if !ok {
+		return
+	}
+	if slices.Contains(Sandboxes, word) {
+		a.Sandbox = word
+		return
+	}
+	help := "one of: " + strings.Join(Sandboxes, ", ")
+	if near := diagnostic.Nearest(word, Sandboxes); near != "" {
+		help = "did you mean `" + near + "`? " + help
+	}
+	c.Error(f.Value, "bad-value", fmt.Sprintf("`sandbox` cannot be %s", diagnostic.Quote(word)), help)
 }

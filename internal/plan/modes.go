@@ -36,6 +36,9 @@ var Questions = []string{QuestionsAsk, QuestionsNever, QuestionsFail}
 // Permissions are what an agent may do without being asked, from little to everything.
 var Permissions = []string{"read-only", "edit", "full"}
 
+// Sandboxes are what an agent may want of a sandbox.
+var Sandboxes = []string{"auto", "required", "off"}
+
 // CommandProvider is the provider of agents that are shell commands.
 const CommandProvider = "command"
 

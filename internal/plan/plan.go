@@ -42,6 +42,7 @@ type Agent struct {
 	Command      string   // provider command: the shell command; the prompt comes on standard input
 	Model        string   // empty = the agent's own choice
 	Permissions  string   // one of Permissions; empty = edit
+	Sandbox      string   // one of Sandboxes; empty = as the configuration says
 	Instructions string   // added to the agent's system prompt; the text of instructions_file
 	Args         []string // added to the agent's command line
 }

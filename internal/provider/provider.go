@@ -44,6 +44,20 @@ type Agent interface {
 	Inspect(ctx context.Context, program string, env []string) (Installed, error)
 }
 
+// Keeper is an Agent whose program keeps files of its own outside of the workspace: what a sandbox has to let it write.
+type Keeper interface {
+	// Keeps returns the folders, which may have to be made, and the files that the program named writes with this
+	// environment. Settings are those of them that make a program run commands, wherever it is started next.
+	Keeps(program string, env []string) Kept
+}
+
+// Kept is what an agent's program writes outside of its workspace. Paths are absolute.
+type Kept struct {
+	Folders  []string
+	Files    []string
+	Settings []string // in them: read and not written
+}
+
 // LateTeller is an Agent whose EventToolCall comes when the tool has ended: its silence may be a tool at work.
 type LateTeller interface{ TellsLate() }
 
@@ -101,8 +115,12 @@ type Turn struct {
 	Resume  bool   // Session exists: go on with it
 	Before  Usage  // what the session's last turn left in Result.Counters, for agents that count cumulatively
 	Start   int64  // for Finish: offset in Log at which this turn's output begins, its size when Turn was called
-	From    int64  // Offset of the last event of this turn that is durable; 0 = none
-	Sink    Sink   // nil = nobody listens
+	// Wrap confines a program that a driver starts by itself, to look for a session: it gives its command line and its
+	// environment in the sandbox. nil = there is none.
+	Wrap func(argv []string, dir string, env []string) (confined, with []string, err error)
+
+	From int64 // Offset of the last event of this turn that is durable; 0 = none
+	Sink Sink  // nil = nobody listens
 }
 
 // Server is an MCP server that the agent's program starts and speaks to on standard input and output.

@@ -32,6 +32,18 @@ var _ provider.Agent = ACP{}
 // Name is "acp".
 func (ACP) Name() string { return "acp" }
 
+// Keeps are the folders of the agent's program, where its habits are known.
+func (ACP) Keeps(program string, env []string) provider.Kept {
+	name := profileOf(program).name
+	if of, is := adapters[name]; is {
+		name = of
+	}
+	return stream.Keeps(name, env)
+}
+
+// adapters are programs that speak the protocol for another one, and keep its files.
+var adapters = map[string]string{"claude-agent-acp": "claude", "codex-acp": "codex"}
+
 // NewSession is empty: the agent chooses.
 func (ACP) NewSession() string { return "" }
 
@@ -145,8 +157,9 @@ func (p profile) environ(t provider.Turn) []string {
 // this variable is kept, and has the last word.
 func opencodeAsks(t provider.Turn) []string {
 	const variable = "OPENCODE_CONFIG_CONTENT"
+	quiet := "OPENCODE_DISABLE_PROJECT_CONFIG=1" // the repository's own could run commands and permit everything
 	if t.Permissions == provider.PermitFull || stream.Get(t.Env, variable) != "" {
-		return nil
+		return []string{quiet}
 	}
 	b, err := json.Marshal(map[string]any{
 		"permission": map[string]string{"edit": "ask", "bash": "ask", "webfetch": "ask", "external_directory": "ask"},
@@ -154,7 +167,7 @@ func opencodeAsks(t provider.Turn) []string {
 	if err != nil {
 		return nil // never: strings can be encoded
 	}
-	return []string{variable + "=" + string(b)}
+	return []string{variable + "=" + string(b), quiet}
 }
 
 func readPrompt(t provider.Turn) (string, error) {

@@ -32,8 +32,15 @@ func (ACP) HasSession(ctx context.Context, t provider.Turn) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, append(append([]string{}, p.args...), t.Args...)...)
-	cmd.Dir, cmd.Env = t.Dir, append([]string{}, p.environ(t)...)
+	argv, env := append(append([]string{path}, p.args...), t.Args...), append([]string{}, p.environ(t)...)
+	if t.Wrap != nil {
+		var err error
+		if argv, env, err = t.Wrap(argv, t.Dir, env); err != nil {
+			return false, fmt.Errorf("look for the session: %w", err)
+		}
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env = t.Dir, env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second

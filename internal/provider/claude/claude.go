@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,9 @@ var _ provider.Agent = Claude{}
 
 // Name is "claude".
 func (Claude) Name() string { return "claude" }
+
+// Keeps are the program's own folders.
+func (Claude) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("claude", env) }
 
 // NewSession is a random UUID, the only kind of id that the program takes.
 func (Claude) NewSession() string { return stream.NewUUID() }
@@ -110,12 +114,18 @@ func arguments(t provider.Turn) ([]string, error) {
 	if t.Model != "" {
 		argv = append(argv, "--model="+t.Model)
 	}
-	if t.Instructions != "" {
-		argv = append(argv, "--append-system-prompt="+t.Instructions)
+	words, err := instructions(t)
+	if err != nil {
+		return nil, err
+	}
+	if words != "" {
+		argv = append(argv, "--append-system-prompt="+words)
 	}
 	argv, allowed := permissions(argv, t.Permissions)
-	// Without --strict-mcp-config the repository's own .mcp.json would be started.
-	argv = append(argv, "--strict-mcp-config")
+	// The repository's own settings run commands (hooks, helpers), redirect requests and permit tools, and in this mode
+	// the program does not ask whether they are to be trusted; without --strict-mcp-config its .mcp.json would be
+	// started.
+	argv = append(argv, "--setting-sources=user", "--strict-mcp-config")
 	if len(t.Servers) > 0 {
 		path, err := writeServers(t)
 		if err != nil {
@@ -142,6 +152,37 @@ func permissions(argv []string, p provider.Permissions) (with, allowed []string)
 		return append(argv, "--permission-mode=bypassPermissions"), nil
 	}
 	return append(argv, "--permission-mode=acceptEdits"), nil
+}
+
+// mostNotes is how much of the repository's notes is given as an argument, in bytes.
+const mostNotes = 64 << 10
+
+// instructions are the role's, and the repository's notes for the program, which it leaves out together with the
+// repository's settings.
+func instructions(t provider.Turn) (string, error) {
+	root, err := os.OpenRoot(t.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return t.Instructions, nil // the launch says it better
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for the repository's notes: %w", err)
+	}
+	defer root.Close()
+	parts := []string{}
+	if t.Instructions != "" {
+		parts = append(parts, t.Instructions)
+	}
+	for _, name := range []string{"CLAUDE.md", ".claude/CLAUDE.md"} {
+		text, err := root.ReadFile(name)
+		switch {
+		case err != nil, len(text) == 0: // there is none, or it leads out of the workspace
+		case len(text) > mostNotes:
+			parts = append(parts, "Read "+name+" before you begin: it says how to work in this repository.")
+		default:
+			parts = append(parts, "From "+name+" of this repository:\n\n"+strings.ToValidUTF8(string(text), "\uFFFD"))
+		}
+	}
+	return strings.Join(parts, "\n\n"), nil
 }
 
 type server struct {

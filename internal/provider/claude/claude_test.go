@@ -2,6 +2,7 @@ package claude
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,40 @@ func TestArgumentsOfEachPermission(t *testing.T) {
 		if p != provider.PermitFull && strings.Contains(strings.Join(argv, " "), "bypass") {
 			t.Errorf("%q skips permissions: %q", p, argv)
 		}
+	}
+}
+
+func TestNotesOfTheRepositoryAreGivenWithoutItsSettings(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"CLAUDE.md": "Be nice.", "secret": "planted"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	argv, err := arguments(provider.Turn{Dir: dir, Instructions: "Be quick."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--setting-sources=user", "--append-system-prompt=Be quick.\n\nFrom CLAUDE.md of this repository:\n\nBe nice."} {
+		if !slices.Contains(argv, want) {
+			t.Errorf("%q is not in %q", want, argv)
+		}
+	}
+	// Notes that lead out of the workspace are not followed, and long ones are only named.
+	if err := errors.Join(os.Remove(filepath.Join(dir, "CLAUDE.md")), os.Symlink("/etc/passwd", filepath.Join(dir, "CLAUDE.md"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".claude"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".claude", "CLAUDE.md"), make([]byte, mostNotes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if argv, err = arguments(provider.Turn{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "--append-system-prompt=Read .claude/CLAUDE.md before you begin: it says how to work in this repository."; !slices.Contains(argv, want) {
+		t.Errorf("%q is not in %q", want, argv)
 	}
 }
 

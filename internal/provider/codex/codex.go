@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,9 @@ var _ provider.Agent = Codex{}
 // Name is "codex".
 func (Codex) Name() string { return "codex" }
 
+// Keeps are the program's own folders.
+func (Codex) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("codex", env) }
+
 // NewSession is empty: the program chooses.
 func (Codex) NewSession() string { return "" }
 
@@ -47,7 +51,7 @@ func (Codex) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (pr
 	if err != nil {
 		return provider.Result{}, err
 	}
-	return stream.Run(ctx, l, t, stream.Program{Argv: argv, Env: t.Env}, newDecoder(t))
+	return stream.Run(ctx, l, t, stream.Program{Argv: argv, Env: environ(t)}, newDecoder(t))
 }
 
 // Finish judges a turn that ended while nobody watched.
@@ -139,19 +143,30 @@ func serverArguments(s provider.Server) []string {
 	for _, a := range s.Args {
 		args = append(args, quote(a))
 	}
-	env := make([]string, 0, len(s.Env))
-	for name, value := range s.Env {
-		env = append(env, quote(name)+"="+quote(value))
+	names := make([]string, 0, len(s.Env))
+	for name := range s.Env {
+		names = append(names, quote(name))
 	}
-	slices.Sort(env)
+	slices.Sort(names)
 	return []string{
 		"-c", key + "command=" + quote(s.Command),
 		"-c", key + "args=[" + strings.Join(args, ",") + "]",
-		"-c", key + "env={" + strings.Join(env, ",") + "}",
+		"-c", key + "env_vars=[" + strings.Join(names, ",") + "]", // names: everybody can read a command line
 		"-c", key + `default_tools_approval_mode="approve"`,
 		"-c", key + "tool_timeout_sec=86400",
 		"-c", key + "required=true",
 	}
+}
+
+// environ is the turn's with what its servers get: the program hands on the variables that their settings name.
+func environ(t provider.Turn) []string {
+	env := t.Env[:len(t.Env):len(t.Env)]
+	for _, s := range t.Servers {
+		for _, name := range slices.Sorted(maps.Keys(s.Env)) {
+			env = append(env, name+"="+s.Env[name])
+		}
+	}
+	return env
 }
 
 // quote writes a TOML string: JSON's, but for one character that TOML wants escaped.

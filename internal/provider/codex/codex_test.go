@@ -148,11 +148,28 @@ func TestServersAreConfigured(t *testing.T) {
 	}
 	for _, want := range []string{
 		`mcp_servers.orc.command="/bin/\"orc\""`, `mcp_servers.orc.args=["mcp","agent"]`,
-		`mcp_servers.orc.env={"A"="1\n<","B"="2"}`, `mcp_servers.orc.default_tools_approval_mode="approve"`,
+		`mcp_servers.orc.env_vars=["A","B"]`, `mcp_servers.orc.default_tools_approval_mode="approve"`,
 		`mcp_servers.orc.required=true`,
 	} {
 		if !slices.Contains(argv, want) {
 			t.Errorf("%s is not in %q", want, argv)
 		}
+	}
+}
+
+func TestValuesForServersAreNotOnTheCommandLine(t *testing.T) {
+	turn := provider.Turn{
+		Env:     []string{"PATH=/bin"},
+		Servers: []provider.Server{{Name: "orc", Command: "/bin/orc", Env: map[string]string{"B": "planted", "A": "1\n<"}}},
+	}
+	argv, err := arguments(turn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(strings.Join(argv, " "), "planted") {
+		t.Errorf("a value is in %q", argv)
+	}
+	if got := environ(turn); !slices.Equal(got, []string{"PATH=/bin", "A=1\n<", "B=planted"}) || len(turn.Env) != 1 {
+		t.Errorf("environment %q", got)
 	}
 }

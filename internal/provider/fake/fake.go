@@ -38,6 +38,9 @@ var _ provider.Agent = Fake{}
 // Name is "fake".
 func (Fake) Name() string { return "fake" }
 
+// Keeps are the program's own folders.
+func (Fake) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("fake", env) }
+
 // NewSession is a random word.
 func (Fake) NewSession() string { return "fake-" + strings.ToLower(rand.Text()) }
 

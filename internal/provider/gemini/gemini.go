@@ -34,11 +34,23 @@ var _ provider.Agent = Gemini{}
 // Name is "gemini".
 func (Gemini) Name() string { return "gemini" }
 
+// Keeps are the program's own folder, which the task's leads to by links.
+func (Gemini) Keeps(_ string, env []string) provider.Kept {
+	if base := stream.Get(env, homeVariable); base != "" {
+		env = append(env[:len(env):len(env)], "HOME="+base)
+	}
+	return stream.Keeps("gemini", env)
+}
+
 // NewSession is a random UUID.
 func (Gemini) NewSession() string { return stream.NewUUID() }
 
 // Turn runs one turn.
 func (Gemini) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (provider.Result, error) {
+	if name := commanding(t); name != "" {
+		return provider.Result{Kind: provider.KindInvalid, Session: t.Session, Error: name + " of this repository can make gemini run " +
+			"commands, and it cannot be left out: once you have read it, set GEMINI_CLI_TRUST_WORKSPACE=true in the `set` of the provider"}, nil
+	}
 	env, err := environ(t)
 	if err != nil {
 		return provider.Result{}, err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,5 +147,27 @@ func TestTheTaskHasAHomeOfItsOwn(t *testing.T) {
 	if got.General.MaxAttempts != 7 || got.UI.Theme != `a // b /* c */ " d` || got.Security.Auth.SelectedType != "gemini-api-key" ||
 		!got.Servers["orc"].Trust || len(got.Servers) != 2 {
 		t.Errorf("%s", b)
+	}
+}
+
+func TestSettingsOfTheRepositoryAreNotTakenWithoutConsent(t *testing.T) {
+	dir := t.TempDir()
+	turn := provider.Turn{Dir: dir}
+	if name := commanding(turn); name != "" {
+		t.Errorf("an empty workspace has %s", name)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".gemini"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".gemini", "settings.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Gemini{}.Turn(t.Context(), nil, turn)
+	if err != nil || r.Kind != provider.KindInvalid || !strings.Contains(r.Error, filepath.Join(".gemini", "settings.json")) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	turn.Env = []string{"GEMINI_CLI_TRUST_WORKSPACE=true"}
+	if name := commanding(turn); name != "" {
+		t.Errorf("%s was not trusted", name)
 	}
 }

@@ -36,10 +36,26 @@ func environ(t provider.Turn) ([]string, error) {
 		}
 	}
 	return stream.With(append(env, homeVariable+"="+own),
-		"GEMINI_CLI_TRUST_WORKSPACE=true", // the run was trusted before it began
-		"GEMINI_CLI_NO_RELAUNCH=true",     // else a second process hides the first's end
+		trustVariable+"=true",         // it has nothing to trust, or was trusted: see commanding
+		"GEMINI_CLI_NO_RELAUNCH=true", // else a second process hides the first's end
 		"GEMINI_TELEMETRY_ENABLED=false",
 	), nil
+}
+
+const trustVariable = "GEMINI_CLI_TRUST_WORKSPACE"
+
+// commanding is the first file in the workspace by which the program could be made to run commands or to speak to
+// another model server. It is nothing where a person has said that they trust it.
+func commanding(t provider.Turn) string {
+	if stream.Get(t.Env, trustVariable) == "true" {
+		return ""
+	}
+	for _, name := range []string{"settings.json", ".env", "extensions", "hooks", "policies"} {
+		if name = filepath.Join(folder, name); stream.Exists(filepath.Join(t.Dir, name)) {
+			return name
+		}
+	}
+	return ""
 }
 
 // makeHome links everything of the person's into the task's, but for the settings. Sessions stay with the person's.

@@ -36,6 +36,9 @@ var _ provider.Agent = Goose{}
 // Name is "goose".
 func (Goose) Name() string { return "goose" }
 
+// Keeps are the program's own folders.
+func (Goose) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("goose", env) }
+
 // NewSession is a name that no other session has.
 func (Goose) NewSession() string { return "orc-" + strings.ToLower(rand.Text()) }
 
@@ -72,7 +75,7 @@ func (Goose) HasSession(ctx context.Context, t provider.Turn) (bool, error) {
 	if path == "" {
 		return false, fmt.Errorf("look for the session: program %s not found", name)
 	}
-	out, err := stream.Ask(ctx, t.Dir, environ(t.Env), path, "session", "list", "--format", "json")
+	out, err := stream.Probe(ctx, t, environ(t.Env), path, "session", "list", "--format", "json")
 	if err != nil {
 		return false, fmt.Errorf("look for the session: %w", err)
 	}

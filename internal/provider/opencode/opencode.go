@@ -35,6 +35,9 @@ var _ provider.Agent = OpenCode{}
 // Name is "opencode".
 func (OpenCode) Name() string { return "opencode" }
 
+// Keeps are the program's own folders.
+func (OpenCode) Keeps(_ string, env []string) provider.Kept { return stream.Keeps("opencode", env) }
+
 // NewSession is empty: the program chooses.
 func (OpenCode) NewSession() string { return "" }
 
@@ -73,7 +76,7 @@ func (OpenCode) HasSession(ctx context.Context, t provider.Turn) (bool, error) {
 	if path == "" {
 		return false, fmt.Errorf("look for the session: program %s not found", name)
 	}
-	out, err := stream.Ask(ctx, t.Dir, t.Env, path, "session", "list", "--format", "json")
+	out, err := stream.Probe(ctx, t, probing(t.Env), path, "session", "list", "--format", "json")
 	if err != nil {
 		return false, fmt.Errorf("look for the session: %w", err)
 	}
@@ -150,6 +153,13 @@ func environ(t provider.Turn) ([]string, error) {
 		}
 		config["mcp"] = servers
 	}
+	for _, name := range []string{"AGENTS.md", "CLAUDE.md"} { // left out together with the repository's configuration
+		if path := filepath.Join(t.Dir, name); t.Dir != "" && stream.Exists(path) {
+			files, _ := config["instructions"].([]any)
+			config["instructions"] = append(files, path)
+			break
+		}
+	}
 	if t.Instructions != "" {
 		path := filepath.Join(t.State, "opencode-instructions.md")
 		if err := os.WriteFile(path, []byte(t.Instructions), 0o600); err != nil {
@@ -169,7 +179,13 @@ func environ(t provider.Turn) ([]string, error) {
 		}
 	}
 	env = append(env, variable+"="+string(b))
-	return stream.With(env, "OPENCODE_DISABLE_AUTOUPDATE=1", "OPENCODE_DISABLE_LSP_DOWNLOAD=1"), nil
+	return probing(env), nil
+}
+
+// probing keeps the program from doing what it was not asked for, and from what a repository's own configuration and
+// plugins would have it do: who cloned the repository did not write those.
+func probing(env []string) []string {
+	return stream.With(env, "OPENCODE_DISABLE_AUTOUPDATE=1", "OPENCODE_DISABLE_LSP_DOWNLOAD=1", "OPENCODE_DISABLE_PROJECT_CONFIG=1")
 }
 
 func missing(config map[string]any, key string, value any) {

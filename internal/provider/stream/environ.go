@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"orchestrator/internal/provider"
 )
 
 // Get is the value of a variable; the last entry counts.
@@ -95,6 +97,17 @@ func Ask(ctx context.Context, dir string, env []string, argv ...string) (string,
 		return out.String(), errors.Join(fmt.Errorf("ask %s: %w", filepath.Base(argv[0]), err), said(complaints.String()))
 	}
 	return out.String(), nil
+}
+
+// Probe is Ask in a turn's folder, in its sandbox if it has one.
+func Probe(ctx context.Context, t provider.Turn, env []string, argv ...string) (string, error) {
+	if t.Wrap != nil {
+		var err error
+		if argv, env, err = t.Wrap(argv, t.Dir, env); err != nil {
+			return "", fmt.Errorf("ask %s: %w", filepath.Base(argv[0]), err)
+		}
+	}
+	return Ask(ctx, t.Dir, env, argv...)
 }
 
 func said(complaints string) error {

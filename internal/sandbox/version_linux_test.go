@@ -1,0 +1,3 @@
+package sandbox
+
+func landlockVersion() (int, error) { return landlockABI() }
