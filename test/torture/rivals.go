@@ -122,7 +122,7 @@ func (d *disturbance) numb(ctx context.Context, o *owner) error {
 	second, err := d.rival(ctx)
 	switch {
 	case second != nil && d.numbed:
-		d.untilStarted(ctx, second, before, 15*hesitation) // which it must not do
+		d.untilStarted(ctx, second, before, 30*hesitation) // which it must not do
 	case second != nil:
 		d.await(ctx, second, time.Duration(d.rng.Int64N(int64(hesitation))), 0)
 	}
@@ -144,7 +144,11 @@ func (d *disturbance) numb(ctx context.Context, o *owner) error {
 
 // untilBusy waits until a command runs that does not end soon: one that outlives its owner does harm then.
 func (d *disturbance) untilBusy(ctx context.Context, o *owner) {
-	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < 3*hesitation; {
+	limit := 3 * hesitation
+	if d.numbed {
+		limit = patience
+	}
+	for began := time.Now(); !o.over() && ctx.Err() == nil && time.Since(began) < limit; {
 		entries, err := d.site.ledger.read()
 		if err == nil && d.busy(entries) {
 			return
