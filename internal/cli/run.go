@@ -240,9 +240,11 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
 		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
-		Options: persistence.RunOptions{FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
+		Options: persistence.RunOptions{
+			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
-			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg)},
+			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg),
+		},
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Mark stands where a secret was.
@@ -59,13 +60,15 @@ func (r *Redactor) add(value string) {
 	}
 }
 
-var secretName = regexp.MustCompile(`(?i)(^|_)(API_?KEYS?|KEY|KEYS|TOKENS?|SECRETS?|PASS(WORD|WD|PHRASE)?S?|PWD|CREDENTIALS?|AUTH|COOKIE|DSN|PAT|CONNECTION_STRING)($|_)|(PASSWORD|SECRET|TOKEN|APIKEY)$`)
+var secretName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(^|_)(API_?KEYS?|KEY|KEYS|TOKENS?|SECRETS?|PASS(WORD|WD|PHRASE)?S?|PWD|CREDENTIALS?|AUTH|COOKIE|DSN|PAT|CONNECTION_STRING)($|_)|(PASSWORD|SECRET|TOKEN|APIKEY)$`)
+})
 
 // notSecret are names that look like those of secrets and are none.
 var notSecret = map[string]bool{"PWD": true, "OLDPWD": true, "SSH_AUTH_SOCK": true, "GPG_KEY": true}
 
 // SecretName says whether a variable of this name probably holds a secret.
-func SecretName(name string) bool { return !notSecret[name] && secretName.MatchString(name) }
+func SecretName(name string) bool { return !notSecret[name] && secretName().MatchString(name) }
 
 // form is a kind of key that is known by how it looks.
 type form struct {
@@ -92,8 +95,9 @@ var known = []form{
 	{[]string{"eyJ"}, `[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,1000}\.[A-Za-z0-9_-]{10,1000}`},    // JSON Web Tokens
 }
 
-// forms finds keys of all known forms.
-var forms = func() *regexp.Regexp {
+// forms finds keys of all known forms. This one and the others are compiled when they are first needed: most commands
+// never do, and it takes longer than all else at their start.
+var forms = sync.OnceValue(func() *regexp.Regexp {
 	var all []string
 	for _, f := range known {
 		var words []string
@@ -103,7 +107,7 @@ var forms = func() *regexp.Regexp {
 		all = append(all, `\b(?:`+strings.Join(words, "|")+`)`+f.pattern)
 	}
 	return regexp.MustCompile(strings.Join(all, "|"))
-}()
+})
 
 // suspicious says whether a key may begin in a text. Most texts hold no beginning of one, and to look for that is a
 // hundred times cheaper than to look for whole keys.
@@ -119,10 +123,14 @@ func suspicious(s string) bool {
 }
 
 // login is a password in an address: what stands between the colon and the @ goes.
-var login = regexp.MustCompile(`(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@"']{0,128}:)[^\s/@"']{1,256}@`)
+var login = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@"']{0,128}:)[^\s/@"']{1,256}@`)
+})
 
 // block is a private key in PEM form; one that is cut off at its end goes up to there.
-var block = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)`)
+var block = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)`)
+})
 
 // String is s without secrets.
 func (r *Redactor) String(s string) string {
@@ -130,7 +138,7 @@ func (r *Redactor) String(s string) string {
 		return s
 	}
 	if strings.Contains(s, "PRIVATE KEY") {
-		s = block.ReplaceAllString(s, Mark)
+		s = block().ReplaceAllString(s, Mark)
 	}
 	return r.line(s)
 }
@@ -141,13 +149,13 @@ func (r *Redactor) line(s string) string {
 		s = r.replacer.Replace(s)
 	}
 	if strings.Contains(s, "://") {
-		s = login.ReplaceAllString(s, "${1}"+Mark+"@")
+		s = login().ReplaceAllString(s, "${1}"+Mark+"@")
 	}
 	if !suspicious(s) {
 		return s
 	}
-	return forms.ReplaceAllString(s, Mark)
+	return forms().ReplaceAllString(s, Mark)
 }
 
 // HasForm says whether a text has a key in it that is known by its form.
-func HasForm(s string) bool { return suspicious(s) && forms.MatchString(s) || block.MatchString(s) }
+func HasForm(s string) bool { return suspicious(s) && forms().MatchString(s) || block().MatchString(s) }

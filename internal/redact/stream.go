@@ -116,7 +116,7 @@ func (s *Stream) safe(text string) int {
 // within is where an endless word is cut: its end is kept back, and whatever key reaches into that.
 func (s *Stream) within(text string, cut int) int {
 	if suspicious(text) {
-		for _, at := range forms.FindAllStringIndex(text, -1) {
+		for _, at := range forms().FindAllStringIndex(text, -1) {
 			if at[0] < cut && cut < at[1] {
 				cut = at[0]
 			}
