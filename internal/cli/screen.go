@@ -65,7 +65,11 @@ func (s *screen) show(events []event.Event) error {
 
 // follow shows events until ctx ends, and then what is left.
 func (s *screen) follow(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
+	every := lookEvery
+	if s.w.mode == modeQuiet { // hardly anything is said, and none of it is urgent
+		every = time.Second
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

@@ -20,6 +20,9 @@ type Spec struct {
 	// Stdin, Stdout and Stderr are /dev/null when nil. They are the caller's to close once Launch
 	// has returned.
 	Stdin, Stdout, Stderr *os.File
+	// Unawaited says that Launch need not wait until the program runs: Wait gives the *LaunchError of one that
+	// cannot be run, and PID is not known.
+	Unawaited bool
 }
 
 func (s *Spec) validate() error {
@@ -91,7 +94,7 @@ func (c *Child) PID() int {
 }
 
 // Wait waits until the command and all that it left behind have ended. The error is
-// ErrSupervisorLost when nobody can say how, or the context's.
+// ErrSupervisorLost when nobody can say how, the context's, or a *LaunchError when nobody waited for the start.
 func (c *Child) Wait(ctx context.Context) (Exit, error) {
 	select {
 	case <-c.ended:

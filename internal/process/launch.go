@@ -11,7 +11,7 @@ import (
 
 // launch starts a command and answers at once, with its number or with what was wrong.
 func (w *warden) launch(l launch) error {
-	files, err := w.files(l.files)
+	files, err := w.files(l.files &^ launchUnawaited)
 	if err != nil {
 		return err
 	}
@@ -36,6 +36,9 @@ func (w *warden) launch(l launch) error {
 	w.families[c.pid] = c
 	if err := w.poller.watch(c.pid, c.pidfd); err != nil {
 		return err
+	}
+	if l.files&launchUnawaited != 0 {
+		return nil
 	}
 	f := newFrame(frameStarted, 16)
 	f.uint(c.seq)

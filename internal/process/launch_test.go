@@ -224,3 +224,29 @@ func TestPIDIsTheOwnersViewOfTheLeader(t *testing.T) {
 		})
 	})
 }
+
+func TestLaunchThatIsNotWaitedForTellsByItsEnd(t *testing.T) {
+	eachLevel(t, func(t *testing.T, level process.Level) {
+		s := start(t, process.Options{Level: level})
+		c := sh(t, "good", "exit 7")
+		c.spec.Unawaited = true
+		if e := wait(t, launch(t, s, c.spec)); e.Code != 7 || e.Lost {
+			t.Errorf("exit %+v", e)
+		}
+		bad := process.Spec{ID: "bad", Argv: []string{"no-such-program"}, Env: env(t), Unawaited: true}
+		for range 2 { // its ID is free again
+			child, err := s.Launch(t.Context(), bad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = child.Wait(t.Context())
+			var fault *process.LaunchError
+			if !errors.As(err, &fault) || fault.ID != "bad" || !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Wait: %v", err)
+			}
+			if err := child.Kill(); err != nil {
+				t.Errorf("killing what never ran: %v", err)
+			}
+		}
+	})
+}

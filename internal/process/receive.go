@@ -78,11 +78,12 @@ func (s *Supervisor) handle(kind byte, body []byte, ready chan<- error) error {
 	return nil
 }
 
+// answer tells how a start went: whoever waits for that, else whoever waits for the end.
 func (s *Supervisor) answer(seq uint64, result func(*Child) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, waiting := s.children[seq], s.launches[seq]
-	if c == nil || waiting == nil {
+	if c == nil {
 		return
 	}
 	delete(s.launches, seq)
@@ -91,7 +92,14 @@ func (s *Supervisor) answer(seq uint64, result func(*Child) error) {
 		delete(s.children, seq)
 		delete(s.ids, c.id)
 	}
-	waiting <- err
+	switch {
+	case waiting != nil:
+		waiting <- err
+	case err != nil:
+		c.exit = Exit{Code: -1, Started: c.started, Ended: time.Now()}
+		c.err = err
+		close(c.ended)
+	}
 }
 
 // finish reaps the supervisor and tells everybody who still waits.

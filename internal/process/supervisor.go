@@ -72,7 +72,10 @@ func (s *Supervisor) Launch(ctx context.Context, spec Spec) (*Child, error) {
 		l.files |= 1 << i
 	}
 	c := &Child{s: s, id: spec.ID, started: time.Now(), ended: make(chan struct{})}
-	answer, err := s.register(c)
+	if spec.Unawaited {
+		l.files |= launchUnawaited
+	}
+	answer, err := s.register(c, !spec.Unawaited)
 	if err != nil {
 		return nil, fmt.Errorf("launch %s: %w", spec.ID, err)
 	}
@@ -89,6 +92,9 @@ func (s *Supervisor) Launch(ctx context.Context, spec Spec) (*Child, error) {
 		s.forget(c)
 		return nil, fmt.Errorf("launch %s: %w", spec.ID, err)
 	}
+	if spec.Unawaited {
+		return c, nil
+	}
 	select {
 	case err = <-answer:
 	case <-ctx.Done():
@@ -101,7 +107,8 @@ func (s *Supervisor) Launch(ctx context.Context, spec Spec) (*Child, error) {
 	return c, nil
 }
 
-func (s *Supervisor) register(c *Child) (<-chan error, error) {
+// register makes a child known. The channel tells how its start went, if somebody is to wait for that.
+func (s *Supervisor) register(c *Child, awaited bool) (<-chan error, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -117,7 +124,9 @@ func (s *Supervisor) register(c *Child) (<-chan error, error) {
 	c.seq = s.seq
 	answer := make(chan error, 1)
 	s.children[c.seq] = c
-	s.launches[c.seq] = answer
+	if awaited {
+		s.launches[c.seq] = answer
+	}
 	s.ids[c.id] = struct{}{}
 	return answer, nil
 }

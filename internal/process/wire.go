@@ -126,6 +126,9 @@ func (r *reader) err() error {
 	return nil
 }
 
+// launchUnawaited beside the files of a launch says that its start is not told.
+const launchUnawaited = 1 << 3
+
 // launch is the body of frameLaunch. Files says which of the three standard files travel with the
 // frame; the others are /dev/null.
 type launch struct {

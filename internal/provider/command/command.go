@@ -55,7 +55,7 @@ func (c Command) Turn(ctx context.Context, l provider.Launcher, t provider.Turn)
 		return provider.Result{}, err
 	}
 	child, err := l.Launch(ctx, process.Spec{
-		ID: t.ID, Argv: argv, Dir: t.Dir, Env: t.Env, Stdin: stdin, Stdout: log, Stderr: log,
+		ID: t.ID, Argv: argv, Dir: t.Dir, Env: t.Env, Stdin: stdin, Stdout: log, Stderr: log, Unawaited: true,
 	})
 	if err != nil {
 		return provider.Result{}, fmt.Errorf("start %s: %w", t.ID, err)
@@ -73,6 +73,9 @@ func (c Command) Turn(ctx context.Context, l provider.Launcher, t provider.Turn)
 			return outcome(exit, ""), nil
 		}
 		return c.Finish(t, exit)
+	}
+	if fault := (*process.LaunchError)(nil); errors.As(err, &fault) {
+		return provider.Result{}, fmt.Errorf("start %s: %w", t.ID, err)
 	}
 	if ctx.Err() == nil {
 		return provider.Result{}, fmt.Errorf("wait for %s: %w", t.ID, err)
