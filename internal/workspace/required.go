@@ -139,7 +139,7 @@ func filtersIn(text string, named map[string]bool) {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			if name, ok := strings.CutPrefix(word, "filter="); ok {
 				named[name] = true
 			}
