@@ -396,6 +396,9 @@ func TestJournalToleratesACutOffLine(t *testing.T) {
 	}
 	s = start(t, process.Options{Journal: path})
 	wait(t, launch(t, s, sh(t, "c", "exit 3").spec))
+	if err := s.Close(testContext(t)); err != nil { // the end is told first and written down then
+		t.Fatal(err)
+	}
 	exits, err := process.ReadJournal(path)
 	if err != nil || len(exits) != 2 || exits["a"].Code != 1 || exits["c"].Code != 3 {
 		t.Errorf("journal %+v, %v", exits, err)

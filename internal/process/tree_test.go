@@ -247,8 +247,11 @@ func TestJournalTellsAnAskedEndFromTheCommandsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(t, launch(t, s, sh(t, "own", "exit 0").spec))
+	if err := s.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
 	exits, err := process.ReadJournal(journal)
-	if err != nil || !exits["asked"].Stopped || exits["own"].Stopped {
+	if own, there := exits["own"]; err != nil || !exits["asked"].Stopped || !there || own.Stopped {
 		t.Errorf("journal %+v, %v", exits, err)
 	}
 }

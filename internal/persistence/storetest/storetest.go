@@ -73,7 +73,9 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 		PlanPath: "/src/app/plan.yaml", Plan: "version: 1\n", Context: "be careful", Concurrency: 4,
 		Options: persistence.RunOptions{
 			FailFast: true, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
-			Agents: map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat"}},
+			Agents:        map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat", Sandbox: "auto"}},
+			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail",
+			Sandbox: "required", SandboxWrites: []string{"/src/cache"},
 		},
 		Mark: "f00d", CreatedAt: at,
 	}
