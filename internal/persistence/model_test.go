@@ -2,6 +2,7 @@ package persistence_test
 
 import (
 	"errors"
+	"flag"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,18 @@ var (
 )
 
 func TestTheStoreAgreesWithAPlainModel(t *testing.T) {
+	// Under the race detector a sequence takes twenty times as long. What it looks for shows in a few of them, and the
+	// many are made without it.
+	if checks := flag.Lookup("rapid.checks"); underRace && checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("15"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := checks.Value.Set(checks.DefValue); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
 	t.Run("file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "orc.db")
 		compareWithModel(t, openStore(t, path), func() persistence.Store { return openStore(t, path) })
