@@ -220,17 +220,6 @@ func (t *talk) ended(r provider.Result, took time.Duration) {
 	}
 }
 
-// used records a turn's usage and the session's counters.
-func (t *talk) used(r provider.Result, complete bool) {
-	w := t.w
-	if u := fromProvider(r.Usage); !u.IsZero() || complete {
-		w.Use(persistence.TurnUsage{Turn: w.Turn, Model: r.Usage.Model, Complete: complete && !u.IsZero(), Usage: u})
-	}
-	if c := fromProvider(r.Counters); !c.IsZero() {
-		w.Counters = c
-	}
-}
-
 // finish brings in what a turn did whose process ended while nobody watched: the events that are not stored yet, then
 // its result. A turn that was cut off is gone on with by the message that it returns.
 func (t *talk) finish(exit recordedExit) (*message, provider.Result, error) {
@@ -395,18 +384,6 @@ func sizeOf(path string) (int64, error) {
 		return 0, fmt.Errorf("look at the log: %w", err)
 	}
 	return st.Size(), nil
-}
-
-func fromProvider(u provider.Usage) persistence.Usage {
-	return persistence.Usage{
-		Input: u.Input, Cached: u.Cached, CacheWrite: u.CacheWrite, Output: u.Output, Reasoning: u.Reasoning, Cost: u.Cost, Priced: u.Priced,
-	}
-}
-
-func toProvider(u persistence.Usage) provider.Usage {
-	return provider.Usage{
-		Input: u.Input, Cached: u.Cached, CacheWrite: u.CacheWrite, Output: u.Output, Reasoning: u.Reasoning, Cost: u.Cost, Priced: u.Priced,
-	}
 }
 
 // sayWaiting is the event of an attempt that waits until a time.
