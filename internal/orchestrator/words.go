@@ -14,6 +14,7 @@ import (
 
 // How much of an earlier session a new one is told.
 const (
+	toldLast  = 500      // turns that are looked at for it
 	toldTurns = 16 << 10 // bytes of conversation
 	toldTurn  = 1 << 10  // bytes of one turn
 	toldDiff  = 32 << 10 // bytes of the difference
@@ -118,7 +119,7 @@ func (t *talk) handOverText(why string) (string, error) {
 
 // history is the end of the task's conversation, without what the agent was told.
 func (t *talk) history() (string, error) {
-	turns, err := t.at.e.o.Store.GetHistory(t.at.ctx, t.at.a.Run, t.at.a.Task)
+	turns, _, err := t.at.e.o.Store.LastTurns(t.at.ctx, t.at.a.Run, t.at.a.Task, toldLast)
 	if err != nil {
 		return "", fmt.Errorf("read the conversation: %w", err)
 	}
