@@ -33,7 +33,10 @@ func (o *ownership) desk(ctx context.Context, b orchestrator.Binding, socket str
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return // closed: the turn is over
+				if ctx.Err() == nil { // else it was closed: the turn is over
+					o.log.Warn("an agent gets no tools any more", "task", string(b.Task), "attempt", b.Attempt, "error", err)
+				}
+				return
 			}
 			go o.attend(ctx, b, conn)
 		}

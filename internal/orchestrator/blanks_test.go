@@ -6,24 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
+	"testing/synctest"
 )
 
-// stocked waits until logs are ready.
-func stocked(t *testing.T, s *blanks) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		s.mu.Lock()
-		n := len(s.ready)
-		s.mu.Unlock()
-		if n > 0 {
-			return
-		}
-	}
-	t.Fatal("no log was made ready")
+func TestReadyMadeLogsAreTakenOnceAndLeaveNothingBehind(t *testing.T) {
+	synctest.Test(t, takeReadyMadeLogs)
 }
 
-func TestReadyMadeLogsAreTakenOnceAndLeaveNothingBehind(t *testing.T) {
+func takeReadyMadeLogs(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, ".blank-7"), nil, 0o600); err != nil { // of an owner that was killed
 		t.Fatal(err)
@@ -33,16 +23,16 @@ func TestReadyMadeLogsAreTakenOnceAndLeaveNothingBehind(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); s.keep(ctx) }()
 	first := filepath.Join(dir, "first.log")
-	s.take(first) // nothing is ready yet: the writer makes it
-	stocked(t, s)
+	s.take(first)   // nothing is ready yet: the writer makes it
+	synctest.Wait() // until some are ready
 	if _, err := os.Stat(first); !os.IsNotExist(err) {
 		t.Errorf("a log out of nothing: %v", err)
 	}
 	a, b := filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log")
 	s.take(a)
-	stocked(t, s)
+	synctest.Wait() // until some are ready
 	s.take(b)
-	stocked(t, s)
+	synctest.Wait() // until some are ready
 	if err := os.WriteFile(a, []byte("of a"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +57,10 @@ func TestReadyMadeLogsAreTakenOnceAndLeaveNothingBehind(t *testing.T) {
 }
 
 func TestWithoutRoomForReadyMadeLogsNothingHappens(t *testing.T) {
+	synctest.Test(t, takeWithoutRoom)
+}
+
+func takeWithoutRoom(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
 	s := newBlanks(dir, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -58,7 +58,7 @@ func (at *attempt) converse(agent provider.Agent, exit *recordedExit) (provider.
 				}
 			}
 			if stall := (*stalledError)(nil); errors.As(err, &stall) {
-				next, r, err = t.stalled(stall.why)
+				next, r, err = t.stalled(stall)
 				if next != nil {
 					continue
 				}

@@ -20,9 +20,23 @@ const (
 )
 
 // stalledError is the cause of a turn's end that was interrupted because nothing came of it.
-type stalledError struct{ why string }
+type stalledError struct {
+	tool string        // that did not end; empty = nothing was heard
+	time time.Duration // for how long
+}
 
-func (e *stalledError) Error() string { return e.why }
+// Error says it to a person.
+func (e *stalledError) Error() string { return e.text("it", "its") }
+
+// toAgent says it to the agent.
+func (e *stalledError) toAgent() string { return e.text("you", "your") }
+
+func (e *stalledError) text(who, whose string) string {
+	if e.tool != "" {
+		return fmt.Sprintf("%s tool %s did not end within %s", whose, e.tool, e.time)
+	}
+	return fmt.Sprintf("nothing was heard of %s for %s", who, e.time)
+}
 
 // stallWatch ends a turn of which nothing is heard: no event for a time while no tool is at work, or one tool that is
 // at work for too long. An agent that waits for a slow tool, for its model by its own word, or for a person's answer
@@ -94,17 +108,17 @@ func (w *stallWatch) look() {
 	if w.over {
 		return
 	}
-	due, why := w.due()
+	due, stall := w.due()
 	if wait := due.Sub(w.now()); wait > 0 {
 		w.timer.Reset(wait)
 		return
 	}
 	w.over = true
-	w.end(&stalledError{why: why})
+	w.end(stall)
 }
 
 // due says until when the turn may stay as it is, and what is wrong with it then.
-func (w *stallWatch) due() (time.Time, string) {
+func (w *stallWatch) due() (time.Time, *stalledError) {
 	if len(w.open) == 0 {
 		quiet := w.quiet
 		if w.late {
@@ -114,7 +128,7 @@ func (w *stallWatch) due() (time.Time, string) {
 		if w.until.After(from) {
 			from = w.until
 		}
-		return from.Add(quiet), fmt.Sprintf("nothing was heard of you for %s", quiet)
+		return from.Add(quiet), &stalledError{time: quiet}
 	}
 	var first time.Time
 	name := ""
@@ -127,9 +141,9 @@ func (w *stallWatch) due() (time.Time, string) {
 		}
 	}
 	if first.IsZero() {
-		return w.now().Add(w.tool), ""
+		return w.now().Add(w.tool), nil
 	}
-	return first, fmt.Sprintf("your tool %s did not end within %s", name, w.tool)
+	return first, &stalledError{tool: name, time: w.tool}
 }
 
 // asksPerson says whether a tool is ours by which an agent waits for a person. Every agent names it in its own way.
@@ -138,17 +152,17 @@ func asksPerson(tool string) bool {
 }
 
 // stalled is how a turn goes on that was interrupted because nothing came of it.
-func (t *talk) stalled(why string) (*message, provider.Result, error) {
+func (t *talk) stalled(stall *stalledError) (*message, provider.Result, error) {
 	at, w := t.at, t.w
 	w.Open = false
 	if w.Stalls++; w.Stalls > mostStalls {
 		return nil, provider.Result{
-			Kind: provider.KindFailed, Error: fmt.Sprintf("stalled %d times: %s", w.Stalls, strings.ReplaceAll(why, "your tool", "its tool")),
+			Kind: provider.KindFailed, Error: fmt.Sprintf("stalled %d times: %v", w.Stalls, stall),
 		}, nil
 	}
-	w.Reason = why
+	w.Reason = stall.toAgent()
 	notice := at.e.event(event.Notice, at.a.Task, at.a.Number, event.Detail{
-		Message: "stalled and was interrupted; it goes on in its session: " + strings.NewReplacer("of you", "of it", "your tool", "its tool").Replace(why),
+		Message: "stalled and was interrupted; it goes on in its session: " + stall.Error(),
 	})
 	if err := at.e.report(progress{attempt: at.a, events: []event.Event{notice}}); err != nil {
 		return nil, provider.Result{}, err

@@ -23,7 +23,7 @@ func watched(late bool) (w *stallWatch, at func(time.Duration), over func() stri
 	over = func() string {
 		stall := (*stalledError)(nil)
 		if errors.As(context.Cause(ctx), &stall) {
-			return stall.why
+			return stall.toAgent()
 		}
 		return ""
 	}

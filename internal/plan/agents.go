@@ -186,19 +186,23 @@ func (c *checker) providers() []string {
 }
 
 func (c *checker) setPermissions(a *Agent, f document.Field) {
-	word, ok := c.Text(f.Value, "`permissions`")
-	if !ok {
-		return
-	}
-	if slices.Contains(Permissions, word) {
+	if word, ok := c.word(f, Permissions, "one of: read-only, edit (default), full"); ok {
 		a.Permissions = word
-		return
 	}
-	help := "one of: read-only, edit (default), full"
-	if near := diagnostic.Nearest(word, Permissions); near != "" {
+}
+
+// word reads a value that is one of a few words.
+func (c *checker) word(f document.Field, words []string, help string) (string, bool) {
+	what := "`" + f.Name + "`"
+	word, ok := c.Text(f.Value, what)
+	if !ok || slices.Contains(words, word) {
+		return word, ok
+	}
+	if near := diagnostic.Nearest(word, words); near != "" {
 		help = "did you mean `" + near + "`? " + help
 	}
-	c.Error(f.Value, "bad-value", fmt.Sprintf("`permissions` cannot be %s", diagnostic.Quote(word)), help)
+	c.Error(f.Value, "bad-value", what+" cannot be "+diagnostic.Quote(word), help)
+	return "", false
 }
 
 func (c *checker) setInstructionsFile(a *Agent, f document.Field) {
@@ -269,17 +273,7 @@ func few(words []string) string {
 }
 
 func (c *checker) setSandbox(a *Agent, f document.Field) {
-	word, ok := c.Text(f.Value, "`sandbox`")
-	if !ok {
-		return
-	}
-	if slices.Contains(Sandboxes, word) {
+	if word, ok := c.word(f, Sandboxes, "one of: "+strings.Join(Sandboxes, ", ")); ok {
 		a.Sandbox = word
-		return
 	}
-	help := "one of: " + strings.Join(Sandboxes, ", ")
-	if near := diagnostic.Nearest(word, Sandboxes); near != "" {
-		help = "did you mean `" + near + "`? " + help
-	}
-	c.Error(f.Value, "bad-value", fmt.Sprintf("`sandbox` cannot be %s", diagnostic.Quote(word)), help)
 }
