@@ -16,7 +16,7 @@ const (
 	RunStarted  Kind = "run.started"  // Name, Branch, Base, Total, Concurrency
 	RunResumed  Kind = "run.resumed"  // by a new owner; Counts
 	RunPaused   Kind = "run.paused"   // stopped in good order; Reason
-	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides
+	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides; Reason
 	RunFinished Kind = "run.finished" // State is completed, failed or canceled; Counts
 
 	TaskEligible    Kind = "task.eligible"    // dependencies settled
@@ -26,6 +26,9 @@ const (
 	TaskWaiting     Kind = "task.waiting"     // the attempt goes on at Until by itself: Reason; spends nothing
 	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
 	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
+	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start or merge
+	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason says which, and how much of it is used
+	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge or budget
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions
 	TaskRetrying    Kind = "task.retrying"    // an attempt failed (Error, Output) and another follows
 	TaskInterrupted Kind = "task.interrupted" // its owner went away; Action says what happens with it
@@ -75,6 +78,8 @@ type Detail struct {
 	Gates       int            `json:"gates,omitempty"`    // verify commands that passed
 	Question    int64          `json:"question,omitempty"` // its id
 	Options     []string       `json:"options,omitempty"`
+	Wants       string         `json:"wants,omitempty"`    // of a person: start, merge or budget
+	Rejected    bool           `json:"rejected,omitempty"` // a person did not want the work of the attempt that failed
 	Until       time.Time      `json:"until,omitzero"`
 	DurationMS  int64          `json:"duration_ms,omitempty"` // of the attempt or the run, milliseconds
 	Total       int            `json:"total,omitempty"`

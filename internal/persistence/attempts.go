@@ -39,6 +39,8 @@ type attemptDetail struct {
 	Canceling bool                `json:"canceling,omitempty"`
 	Cleaned   bool                `json:"cleaned,omitempty"`
 	Work      *Work               `json:"work,omitempty"`
+	Consent   Consent             `json:"consent,omitzero"`
+	Rejected  bool                `json:"rejected,omitempty"`
 }
 
 // encodeAttempts gives each attempt's detail as stored.
@@ -50,6 +52,7 @@ func encodeAttempts(list []Attempt) ([]string, error) {
 			Saved: a.Saved, SavedRef: a.SavedRef, MergeOld: a.MergeOld, MergeNew: a.MergeNew,
 			Conflicts: a.Conflicts, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
 			ExitCode: a.ExitCode, Note: a.Note, Canceling: a.Canceling, Cleaned: a.Cleaned, Work: a.Work,
+			Consent: a.Consent, Rejected: a.Rejected,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("encode attempt %d of %s: %w", a.Number, a.Task, err)
@@ -114,5 +117,6 @@ func scanAttempt(r scanner) (a Attempt, err error) {
 	a.Saved, a.SavedRef, a.MergeOld, a.MergeNew, a.Conflicts = d.Saved, d.SavedRef, d.MergeOld, d.MergeNew, d.Conflicts
 	a.Files, a.Additions, a.Deletions, a.ExitCode = d.Files, d.Additions, d.Deletions, d.ExitCode
 	a.Note, a.Canceling, a.Cleaned, a.Work = d.Note, d.Canceling, d.Cleaned, d.Work
+	a.Consent, a.Rejected = d.Consent, d.Rejected
 	return a, nil
 }
