@@ -55,6 +55,7 @@ type taskDocument struct {
 	Workspace   string                `json:"workspace"` // empty when it is gone
 	Isolation   scheduler.Isolation   `json:"isolation"`
 	Log         string                `json:"log"`         // path
+	Step        string                `json:"step"`        // of its workflow, while a later one is under way: "reviewer reviews, round 2"
 	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
 	WaitsFor    string                `json:"waits_for"`
 	Questions   []questionDocument    `json:"questions"` // that wait for an answer
@@ -97,6 +98,9 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	d.StartedAt, d.EndedAt = moment(attempts[0].StartedAt), moment(last.EndedAt)
 	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
 		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
+	}
+	if t.Status == scheduler.TaskRunning {
+		d.Step = presentStep(last)
 	}
 	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output

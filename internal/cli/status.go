@@ -229,6 +229,7 @@ func remark(d taskDocument, p *picture) string {
 		} else {
 			say(string(d.Phase))
 		}
+		say(d.Step)
 		say(tries)
 	case scheduler.TaskEligible:
 		if d.Attempts > 0 && d.Error != "" {

@@ -29,6 +29,7 @@ const (
 	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start or merge
 	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason says which, and how much of it is used
 	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge or budget
+	TaskReviewed    Kind = "task.reviewed"    // an agent judged the work: Agent, Action is approve or reject, Message, Step, Round
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions
 	TaskRetrying    Kind = "task.retrying"    // an attempt failed (Error, Output) and another follows
 	TaskInterrupted Kind = "task.interrupted" // its owner went away; Action says what happens with it
@@ -80,6 +81,8 @@ type Detail struct {
 	Options     []string       `json:"options,omitempty"`
 	Wants       string         `json:"wants,omitempty"`    // of a person: start, merge or budget
 	Rejected    bool           `json:"rejected,omitempty"` // a person did not want the work of the attempt that failed
+	Step        int            `json:"step,omitempty"`     // of the task's workflow, from 1
+	Round       int            `json:"round,omitempty"`    // of reviews, from 1
 	Until       time.Time      `json:"until,omitzero"`
 	DurationMS  int64          `json:"duration_ms,omitempty"` // of the attempt or the run, milliseconds
 	Total       int            `json:"total,omitempty"`

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,6 +195,9 @@ func (e *Engine) take(b *batch, in input) {
 		e.takeCleaned(b, in)
 	case asked:
 		b.asked = append(b.asked, in)
+	case heldAsk:
+		h := e.holdOf(in.role)
+		b.after = append(b.after, func() { in.answer <- h })
 	case requested:
 		for _, r := range in.list {
 			e.takeRequest(b, r)
@@ -235,7 +239,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
 	t.remember()
-	e.bar(b, t.task, in.kind, in.attempt.Error)
+	e.bar(b, cmp.Or(in.role, t.task.AgentRole), in.kind, in.attempt.Error)
 	e.must(b, scheduler.AttemptEnded{
 		Task: in.attempt.Task, Outcome: in.attempt.Outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
 	})

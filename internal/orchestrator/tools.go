@@ -141,11 +141,12 @@ func (e *Engine) answer(ctx context.Context, b *batch) error {
 func (e *Engine) goesOn(t *tracked) bool {
 	prev := t.failure
 	return prev != nil && t.attempt != nil && !slices.Contains(e.run.Options.FreshSessions, t.task.ID) && t.attempt.Number == prev.Number && prev.Outcome == scheduler.OutcomeFailed &&
-		prev.Work != nil && prev.Work.Session != "" && prev.Work.Turn > 0 && e.newWork(t.task) != nil && whole(prev)
+		prev.Work != nil && prev.Work.Turn > 0 && prev.Work.At(0) != nil && prev.Work.At(0).Session != "" && e.newWork(t.task) != nil && whole(prev)
 }
 
 // takeOver makes a the continuation of an attempt that failed.
 func (e *Engine) takeOver(a, prev *persistence.Attempt) {
 	a.Phase, a.Workspace, a.Base, a.Isolation = scheduler.PhaseWorking, prev.Workspace, prev.Base, prev.Isolation
-	a.Work.Session, a.Work.Counters = prev.Work.Session, prev.Work.Counters
+	own := prev.Work.At(0)
+	a.Work.Session, a.Work.Counters = own.Session, own.Counters
 }

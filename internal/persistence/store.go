@@ -181,6 +181,17 @@ type RunOptions struct {
 	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
 	Sandbox       string   `json:"sandbox,omitempty"`
 	SandboxWrites []string `json:"sandbox_writes,omitempty"`
+	// Workflows are the steps of workflows by name, the first being the task's own; WorkflowOf are the tasks that have one.
+	Workflows  map[string][]scheduler.Step `json:"workflows,omitempty"`
+	WorkflowOf map[scheduler.TaskID]string `json:"workflow_of,omitempty"`
+}
+
+// StepsOf are the steps of a task: those of its workflow, or its own work alone.
+func (o *RunOptions) StepsOf(id scheduler.TaskID) []scheduler.Step {
+	if steps := o.Workflows[o.WorkflowOf[id]]; len(steps) > 0 {
+		return steps
+	}
+	return []scheduler.Step{{}}
 }
 
 // Agent is a role resolved to a way of running it.

@@ -28,6 +28,8 @@ type Plan struct {
 	strict      bool                // strict_writes of tasks that say nothing
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
+	workflows   map[string]Workflow // that the plan defines
+	configured  map[string]Workflow // that the configuration defines
 }
 
 // Source is the text that a plan was made of.
@@ -80,6 +82,7 @@ type settings struct {
 	strict    *bool            // nil = not given
 	setup     *scheduler.Setup // nil = not given
 	questions string           // one of Questions; empty = not given
+	workflow  document.Item    // the name of one, or none; empty = not given
 }
 
 // StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
@@ -159,7 +162,11 @@ func (p *Plan) compile(t *task) *scheduler.Task {
 		Status:      scheduler.TaskPending,
 	}
 	if t.run.at == nil {
-		c.AgentRole = first(t.agent.Text, p.defaults.agent.Text)
+		own := ""
+		if _, w := p.workflowOf(t); w != nil {
+			own = w.Agent
+		}
+		c.AgentRole = first(t.agent.Text, own, p.defaults.agent.Text)
 	}
 	for _, d := range t.deps {
 		c.DependsOn = append(c.DependsOn, scheduler.TaskID(p.tasks[d].id))

@@ -27,6 +27,8 @@ func Schema() []byte {
 		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
 		"workspace": describeLevel(workspaceKeys),
+		"workflow":  describeLevel(workflowKeys),
+		"step":      describeLevel(stepKeys),
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
