@@ -7,6 +7,7 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/fault"
+	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 )
@@ -45,6 +46,9 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 		if err := at.phase(scheduler.PhaseMerging, append(events, done)...); err != nil {
 			return &ended{}
 		}
+	}
+	if at.needsYes(scheduler.ApproveMerge) {
+		return over(at.ask(persistence.WishMerge, ""))
 	}
 	if fault.Mutant("completed-before-merge") {
 		at.mergeLater()

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orchestrator/internal/event"
@@ -128,6 +129,9 @@ type Engine struct {
 	deadline   <-chan time.Time
 	parked     map[scheduler.TaskID]time.Time // attempts that wait until then
 	holds      map[string]hold                // agents that do not start, by account
+	running    map[scheduler.TaskID]bool      // with an attempt under way in a goroutine
+	meter      *meter                         // nil = nothing has a budget
+	bounded    atomic.Bool                    // there is a meter
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
@@ -144,10 +148,13 @@ type tracked struct {
 	attempt *persistence.Attempt // the latest; nil = never started
 	failure *persistence.Attempt // the latest that failed; told to the next one
 	cancel  context.CancelCauseFunc
-	lost    int                   // times that its supervisor went away
-	note    string                // for the next attempt
-	found   *workspace.MergedWork // merged work of an attempt that the store does not know
-	pin     string                // the ref that keeps it
+	lost    int                  // times that its supervisor went away
+	note    string               // for the next attempt
+	before  *persistence.Attempt // the one before attempt; nil = none
+	// startable: a person has said yes to its start.
+	startable bool
+	found     *workspace.MergedWork // merged work of an attempt that the store does not know
+	pin       string                // the ref that keeps it
 }
 
 // New checks the options.
@@ -178,7 +185,7 @@ func New(o Options) (*Engine, error) {
 	}
 	return &Engine{
 		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
-		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{},
+		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{}, running: map[scheduler.TaskID]bool{},
 	}, nil
 }
 

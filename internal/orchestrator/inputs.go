@@ -56,6 +56,13 @@ type heldAsk struct {
 // requested are the requests of clients that wait in the store.
 type requested struct{ list []persistence.Request }
 
+// budgetAsk is a question of an attempt's goroutine: do the budgets let it go on? The answer says why not.
+type budgetAsk struct {
+	attempt persistence.Attempt // with what its agent used until now
+	answer  chan string
+}
+
+func (budgetAsk) isInput() {}
 func (progress) isInput()  {}
 func (ended) isInput()     {}
 func (cleaned) isInput()   {}
