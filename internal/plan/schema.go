@@ -26,6 +26,7 @@ func Schema() []byte {
 		"defaults":  describeLevel(defaultsKeys),
 		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
+		"budget":    budgetSchema(),
 		"workspace": describeLevel(workspaceKeys),
 		"workflow":  describeLevel(workflowKeys),
 		"step":      describeLevel(stepKeys),
