@@ -50,10 +50,11 @@ func (t *talk) verdict(r *provider.Result) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
-	approved, findings, ok := readVerdict(r.Summary)
-	if d := told.Declared; !ok && d != nil && d.Turn == w.Turn { // it said it by task_complete
-		approved, findings, ok = readVerdict(d.Summary)
+	answer := r.Summary
+	if d := told.Declared; d != nil && d.Turn == w.Turn && verdictLine.MatchString(d.Summary) { // it said it by task_complete
+		answer = d.Summary
 	}
+	approved, findings, ok := readVerdict(answer)
 	if !ok {
 		return t.nudge(r, "It ended its review without a verdict",
 			"Your review has no verdict. Answer with what has to change, if anything, and end with one line: `VERDICT: approve` or `VERDICT: reject`.")

@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
 )
@@ -121,7 +123,9 @@ func TestReviewerThatNeverAgreesFailsTheTaskAndItsWorkIsKept(t *testing.T) {
 func TestStepsThatWorkFollowOneAnother(t *testing.T) {
 	r := newRig(t)
 	r.steps = []scheduler.Step{
-		{}, {Agent: "reviewer", Review: true, Rounds: 1}, {Agent: "other", Prompt: "Write the tests."},
+		{},
+		{Agent: "reviewer", Review: true, Rounds: 1},
+		{Agent: "other", Prompt: "Write the tests."},
 		{Agent: "reviewer", Review: true, Final: true, Prompt: "Look at the tests alone."},
 	}
 	s := newScripted(t, func(_ string, turn int) string {
@@ -239,5 +243,47 @@ func TestNoReviewStartsWhileItsAccountIsAtItsLimit(t *testing.T) {
 	}
 	if started != 1 {
 		t.Errorf("%d reviews were started, after the first had said that there is no money left", started)
+	}
+}
+
+func failed(a persistence.Attempt) bool { return a.Outcome == scheduler.OutcomeFailed }
+
+func TestAReviewedTaskEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
+	stride := 1
+	if underRace {
+		stride = 4
+	}
+	for n := 1; ; n += stride {
+		r := newRig(t)
+		r.steps = reviewed(3)
+		s := newScripted(t, nil)
+		s.play = func(turn provider.Turn) string {
+			if turn.Permissions == provider.PermitRead {
+				return "if grep -q two made.txt; then\n" + approve() + "else\n" + reject("It must say two.") + "fi\n"
+			}
+			return "if test -e made.txt; then echo two > made.txt; else echo one > made.txt; fi\n" + end(provider.Result{Summary: "done"})
+		}
+		r.agents(s, &scheduler.Task{ID: "a", Verify: []string{"test -s made.txt"}})
+		r.cut = &cut{last: n}
+		_, err := r.engine().Run(r.ctx)
+		if err != nil && !errors.Is(err, persistence.ErrLeaseLost) {
+			t.Fatalf("cut off after effect %d: %v", n, err)
+		}
+		r.cut = nil
+		if err == nil {
+			if n < 20 {
+				t.Errorf("only %d effects were counted", n)
+			}
+			return // it came to its end
+		}
+		if s := r.finish(); s != scheduler.RunCompleted {
+			t.Fatalf("cut off after effect %d: %s, %s", n, s, r.task("a").Error)
+		}
+		if got := r.merged("made.txt"); got != "two" {
+			t.Fatalf("cut off after effect %d: merged %q", n, got)
+		}
+		if v := r.verdicts("a"); len(v) == 0 || v[len(v)-1] != "reviewer approve" || slices.ContainsFunc(r.attempts("a"), failed) {
+			t.Fatalf("cut off after effect %d: verdicts %q, attempts %+v", n, v, r.attempts("a"))
+		}
 	}
 }

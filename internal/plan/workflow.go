@@ -54,7 +54,7 @@ type stepDraft struct {
 // The keys of a workflow.
 var workflowKeys = []key[workflowDraft]{
 	{
-		name: "steps", required: true, shape: shape{"type": "array", "minItems": 1, "maxItems": maxSteps, "items": object("step")},
+		name: "steps", required: true, shape: shape{"type": "array", "items": object("step")},
 		examples: []any{[]any{map[string]any{"agent": "coder"}, map[string]any{"agent": "reviewer", "on_reject": "back"}}},
 		about:    "The steps, in order. The first does the task's work; each later one either works on (no `on_reject`) or judges what was done (`on_reject`). The task's gates run after each step that works.",
 		set:      (*checker).setSteps,
