@@ -16,7 +16,7 @@ const (
 	RunStarted  Kind = "run.started"  // Name, Branch, Base, Total, Concurrency
 	RunResumed  Kind = "run.resumed"  // by a new owner; Counts
 	RunPaused   Kind = "run.paused"   // stopped in good order; Reason
-	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides; Reason
+	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides: Reason; Wants budget, with Options, when the run's is used up
 	RunFinished Kind = "run.finished" // State is completed, failed or canceled; Counts
 
 	TaskEligible    Kind = "task.eligible"    // dependencies settled
@@ -27,7 +27,7 @@ const (
 	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
 	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
 	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start or merge
-	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason says which, and how much of it is used
+	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason; Options are the parts that are used up
 	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge or budget
 	TaskReviewed    Kind = "task.reviewed"    // an agent judged the work: Agent, Action is approve or reject, Message, Step, Round
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions

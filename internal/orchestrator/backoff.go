@@ -28,7 +28,7 @@ type hold struct {
 	until  time.Time // zero = until a person does something
 	roles  []string
 	reason string
-	budget bool // until the run has more budget
+	budget *overBudget // it is until the run has more budget; nil = it is something else
 }
 
 func (h *hold) covers(role string) bool { return slices.Contains(h.roles, role) }
@@ -121,7 +121,7 @@ func (e *Engine) bar(b *batch, role string, kind provider.Kind, reason string) {
 // lift ends the holds that wait for a person: one has just asked for something to be tried again.
 func (e *Engine) lift(b *batch) {
 	for _, name := range e.heldNames() {
-		if h := e.holds[name]; h.until.IsZero() && !h.budget {
+		if h := e.holds[name]; h.until.IsZero() && h.budget == nil {
 			e.release(b, name)
 		}
 	}
@@ -164,7 +164,7 @@ func (e *Engine) wake(b *batch) {
 	}
 	var due []scheduler.TaskID
 	for id, until := range e.parked {
-		if h := e.holdOf(e.presentRole(e.tasks[id])); !now.Before(until) && (h == nil || h.budget) {
+		if h := e.holdOf(e.presentRole(e.tasks[id])); !now.Before(until) && (h == nil || h.budget != nil) {
 			due = append(due, id)
 		}
 	}
@@ -172,7 +172,7 @@ func (e *Engine) wake(b *batch) {
 	for _, id := range due {
 		delete(e.parked, id)
 		if h, held := e.holds[budgetHold]; held {
-			e.wantBudget(b, e.tasks[id], h.reason)
+			e.wantBudget(b, e.tasks[id], h.budget)
 		} else {
 			e.must(b, scheduler.Due{Task: id})
 		}
@@ -185,7 +185,7 @@ func (e *Engine) goOn(b *batch, t *tracked) {
 	a.Phase, a.NotBefore = scheduler.PhaseWorking, time.Time{}
 	if a.Consent.Wants != "" {
 		a.Phase = a.Consent.Back
-		a.Consent.Wants, a.Consent.Given, a.Consent.Reason, a.Consent.Back = "", false, "", ""
+		a.Consent.Wants, a.Consent.Given, a.Consent.Reason, a.Consent.Back, a.Consent.Parts = "", false, "", "", nil
 	}
 	if a.Work != nil {
 		a.Work.Wait = ""

@@ -27,46 +27,48 @@ type BudgetRequest struct {
 const budgetHold = "the run's budget"
 
 // overBudget is why a turn does not start, or is interrupted.
-type overBudget struct{ reason string }
+type overBudget struct {
+	reason string   // "its budget is used up: ≈$1.60 of $1.50"
+	parts  []string // cost, tokens, time: those that are used up
+}
 
 func (o *overBudget) Error() string { return o.reason }
 
-// used says which parts of a budget are used up, and how much of them: "≈$1.60 of $1.50"; empty = none.
-func used(b, spent scheduler.Budget) string {
+// used says which parts of a budget are used up, and how much of them; nil = none.
+func used(whose string, b, spent scheduler.Budget) *overBudget {
 	cost, tokens, clock := b.Reached(spent)
-	var parts []string
+	var parts, much []string
 	if cost {
-		parts = append(parts, fmt.Sprintf("≈$%.2f of $%.2f", spent.Cost, b.Cost))
+		parts, much = append(parts, "cost"), append(much, fmt.Sprintf("≈$%.2f of $%.2f", spent.Cost, b.Cost))
 	}
 	if tokens {
-		parts = append(parts, fmt.Sprintf("%d of %d tokens", spent.Tokens, b.Tokens))
+		parts, much = append(parts, "tokens"), append(much, fmt.Sprintf("%d of %d tokens", spent.Tokens, b.Tokens))
 	}
 	if clock {
-		parts = append(parts, fmt.Sprintf("%s of %s", spent.Time.Round(time.Second), b.Time))
+		parts, much = append(parts, "time"), append(much, fmt.Sprintf("%s of %s", spent.Time.Round(time.Second), b.Time))
 	}
-	return strings.Join(parts, ", ")
+	if parts == nil {
+		return nil
+	}
+	return &overBudget{reason: whose + " budget is used up: " + strings.Join(much, ", "), parts: parts}
 }
 
-// spentOut says how the budget of a task, or else that of the run, is used up; empty = neither is.
-func (e *Engine) spentOut(id scheduler.TaskID, now time.Time) string {
+// spentOut says how the budget of a task, or else that of the run, is used up; nil = neither is.
+func (e *Engine) spentOut(id scheduler.TaskID, now time.Time) *overBudget {
 	if e.meter == nil {
-		return ""
+		return nil
 	}
-	o := &e.run.Options
-	if b := o.BudgetFor(id); !b.IsZero() {
-		if why := used(b, e.meter.task(id).at(now)); why != "" {
-			return "its budget is used up: " + why
+	if b := e.run.Options.BudgetFor(id); !b.IsZero() {
+		if over := used("its", b, e.meter.task(id).at(now)); over != nil {
+			return over
 		}
 	}
 	return e.runSpentOut(now)
 }
 
 // runSpentOut says how the budget of the run is used up.
-func (e *Engine) runSpentOut(now time.Time) string {
-	if why := used(e.run.Options.Budget, e.meter.run.at(now)); why != "" {
-		return "the run's budget is used up: " + why
-	}
-	return ""
+func (e *Engine) runSpentOut(now time.Time) *overBudget {
+	return used("the run's", e.run.Options.Budget, e.meter.run.at(now))
 }
 
 // measure makes the meter, when there is something to measure for.
@@ -102,8 +104,8 @@ func (e *Engine) guard(b *batch) {
 	}
 	now := e.o.Now()
 	if _, held := e.holds[budgetHold]; !held && !e.settled.Terminal() {
-		if why := e.runSpentOut(now); why != "" {
-			e.holdAll(b, why)
+		if over := e.runSpentOut(now); over != nil {
+			e.holdAll(b, over)
 		}
 	}
 	for id := range e.running {
@@ -111,23 +113,23 @@ func (e *Engine) guard(b *batch) {
 		if t.cancel == nil || t.attempt.Phase != scheduler.PhaseWorking && t.attempt.Phase != scheduler.PhasePreparing {
 			continue // its work is done; what is left costs next to nothing
 		}
-		if why := e.spentOut(id, now); why != "" {
-			t.cancel(&overBudget{why})
+		if over := e.spentOut(id, now); over != nil {
+			t.cancel(over)
 		}
 	}
 }
 
 // holdAll keeps everything from starting because the run's budget is used up, and makes that durable for those who look
 // at the run.
-func (e *Engine) holdAll(b *batch, why string) {
-	h := hold{reason: why, budget: true}
+func (e *Engine) holdAll(b *batch, over *overBudget) {
+	h := hold{reason: over.reason, budget: over}
 	for _, t := range e.tasks {
 		if !h.covers(t.task.AgentRole) {
 			h.roles = append(h.roles, t.task.AgentRole)
 		}
 	}
 	slices.Sort(h.roles)
-	e.setOverspent(b, why)
+	e.setOverspent(b, over.reason)
 	e.holdAgents(b, budgetHold, h)
 }
 
@@ -147,7 +149,7 @@ func (at *attempt) mayGoOn() error {
 	if !e.bounded.Load() {
 		return nil
 	}
-	q := budgetAsk{attempt: at.a, answer: make(chan string, 1)}
+	q := budgetAsk{attempt: at.a, answer: make(chan *overBudget, 1)}
 	q.attempt.Work = q.attempt.Work.Clone()
 	select {
 	case e.inbox <- q:
@@ -155,11 +157,11 @@ func (at *attempt) mayGoOn() error {
 		return errFatal
 	}
 	select {
-	case why := <-q.answer:
-		if why == "" {
+	case over := <-q.answer:
+		if over == nil {
 			return nil
 		}
-		return &overBudget{why}
+		return over
 	case <-e.ctx.Done():
 		return errFatal
 	}
@@ -176,16 +178,18 @@ func (at *attempt) stopSpending(over *overBudget) ended {
 		a.Outcome, a.Error = scheduler.OutcomeInterrupted, over.reason
 		return at.keep("interrupted", ended{})
 	}
-	return at.ask(persistence.WishBudget, over.reason)
+	end := at.ask(persistence.WishBudget, over.reason)
+	a.Consent.Parts = over.parts
+	return end
 }
 
 // wantBudget has an attempt wait for more budget whose time has come: until then it waited for that.
-func (e *Engine) wantBudget(b *batch, t *tracked, reason string) {
+func (e *Engine) wantBudget(b *batch, t *tracked, over *overBudget) {
 	a := t.attempt
 	a.Work = a.Work.Clone()
 	a.Work.Wait, a.NotBefore = "", time.Time{}
-	a.Consent.Wants, a.Consent.Back, a.Consent.Reason = persistence.WishBudget, scheduler.PhaseWorking, reason
-	a.Consent.Since, a.Consent.Given = e.o.Now().UTC(), false
+	a.Consent.Wants, a.Consent.Back, a.Consent.Reason = persistence.WishBudget, scheduler.PhaseWorking, over.reason
+	a.Consent.Since, a.Consent.Given, a.Consent.Parts = e.o.Now().UTC(), false, over.parts
 	b.record(*a)
 	b.t.Events = append(b.t.Events, e.sayAsking(a))
 	e.must(b, scheduler.Parked{Task: a.Task, Person: true})
@@ -203,10 +207,10 @@ func (e *Engine) obeyBudget(b *batch, c BudgetRequest) error {
 	if c.Task != "" {
 		old = o.BudgetFor(c.Task)
 	}
-	now, err := raised(old, c)
-	if err != nil {
-		return err
+	if !o.MayRaise(c.Task, c.More) {
+		return errors.New("there is no such budget to add to: give its whole amount, without +")
 	}
+	now := raised(old, c)
 	if c.Task == "" {
 		o.Budget = now
 	} else {
@@ -245,7 +249,7 @@ func (e *Engine) measureAnew() error {
 }
 
 // raised is a budget after a request.
-func raised(old scheduler.Budget, c BudgetRequest) (scheduler.Budget, error) {
+func raised(old scheduler.Budget, c BudgetRequest) scheduler.Budget {
 	set := old
 	if c.Set.Cost > 0 {
 		set.Cost = c.Set.Cost
@@ -256,16 +260,13 @@ func raised(old scheduler.Budget, c BudgetRequest) (scheduler.Budget, error) {
 	if c.Set.Time > 0 {
 		set.Time = c.Set.Time
 	}
-	if c.More.Cost > 0 && old.Cost == 0 || c.More.Tokens > 0 && old.Tokens == 0 || c.More.Time > 0 && old.Time == 0 {
-		return old, errors.New("there is no such budget to add to: give its whole amount, without +")
-	}
-	return set.Add(c.More), nil
+	return set.Add(c.More)
 }
 
 // relent lets go on what waits for more budget and has it by now.
 func (e *Engine) relent(b *batch) {
 	now := e.o.Now()
-	if _, held := e.holds[budgetHold]; held && e.runSpentOut(now) == "" {
+	if _, held := e.holds[budgetHold]; held && e.runSpentOut(now) == nil {
 		e.release(b, budgetHold)
 	}
 	if _, held := e.holds[budgetHold]; !held {
@@ -274,7 +275,7 @@ func (e *Engine) relent(b *batch) {
 	for _, id := range e.order {
 		t := e.tasks[id]
 		waiting := t.task.Status == scheduler.TaskRunning && asks(t.attempt) && t.attempt.Asks() == persistence.WishBudget && !t.attempt.Canceling
-		if waiting && e.spentOut(id, now) == "" {
+		if waiting && e.spentOut(id, now) == nil {
 			e.grant(b, t)
 		}
 	}

@@ -147,6 +147,9 @@ func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
 		kind = event.RunPaused
 	case scheduler.RunWaiting:
 		kind = event.RunWaiting
+		if h, held := e.holds[budgetHold]; held {
+			d.Wants, d.Options = string(persistence.WishBudget), h.budget.parts
+		}
 		b.t.Error = reason
 	case scheduler.RunFailed:
 		b.t.Error = e.cause()
@@ -200,12 +203,12 @@ func (e *Engine) take(b *batch, in input) {
 	case asked:
 		b.asked = append(b.asked, in)
 	case budgetAsk:
-		why := ""
+		var over *overBudget
 		if e.meter != nil {
 			e.meter.record(&in.attempt) // what it used may not be stored yet
-			why = e.spentOut(in.attempt.Task, e.o.Now())
+			over = e.spentOut(in.attempt.Task, e.o.Now())
 		}
-		b.after = append(b.after, func() { in.answer <- why })
+		b.after = append(b.after, func() { in.answer <- over })
 	case heldAsk:
 		h := e.holdOf(in.role)
 		b.after = append(b.after, func() { in.answer <- h })

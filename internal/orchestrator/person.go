@@ -65,7 +65,7 @@ func (at *attempt) mayStart(from scheduler.Phase, exit *recordedExit) *ended {
 // ask has the attempt wait for a person where it is. The wait is data, not a goroutine.
 func (at *attempt) ask(wish persistence.Wish, reason string) ended {
 	c := &at.a.Consent
-	c.Wants, c.Reason, c.Back, c.Since, c.Given = wish, reason, at.a.Phase, at.e.o.Now().UTC(), false
+	c.Wants, c.Reason, c.Back, c.Since, c.Given, c.Parts = wish, reason, at.a.Phase, at.e.o.Now().UTC(), false, nil
 	at.a.Phase = scheduler.PhaseWaiting
 	return ended{park: true}
 }
@@ -73,7 +73,7 @@ func (at *attempt) ask(wish persistence.Wish, reason string) ended {
 // parkForPerson records that an attempt waits for a person.
 func (e *Engine) parkForPerson(b *batch, t *tracked) {
 	a := t.attempt
-	if a.Asks() == persistence.WishBudget && !a.Canceling && !e.stopping && e.spentOut(a.Task, e.o.Now()) == "" {
+	if a.Asks() == persistence.WishBudget && !a.Canceling && !e.stopping && e.spentOut(a.Task, e.o.Now()) == nil {
 		e.goOn(b, t) // more was given meanwhile; it has its slot still
 		return
 	}
@@ -89,7 +89,7 @@ func (e *Engine) sayAsking(a *persistence.Attempt) event.Event {
 		kind = event.TaskBudget
 	}
 	return e.event(kind, a.Task, a.Number, event.Detail{
-		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Wants: string(a.Consent.Wants), Reason: a.Consent.Reason,
+		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Wants: string(a.Consent.Wants), Reason: a.Consent.Reason, Options: a.Consent.Parts,
 		Commit: a.Saved, Ref: a.SavedRef, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
 	})
 }
@@ -145,7 +145,7 @@ func (e *Engine) reject(b *batch, t *tracked, reason string) error {
 	if reason = strings.TrimSpace(reason); reason != "" {
 		a.Error += ": " + e.redacted(reason)
 	}
-	a.Outcome, a.Rejected = scheduler.OutcomeFailed, merge
+	a.Outcome, a.Rejected, a.ExitCode, a.Output = scheduler.OutcomeFailed, merge, nil, "" // how its command ended is not why
 	a.Phase, a.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.remember()
 	b.record(*a)

@@ -21,6 +21,7 @@ type Consent struct {
 	Wants  Wish            `json:"wants,omitempty"`  // what it waits for now
 	Since  time.Time       `json:"since,omitzero"`   // since when
 	Reason string          `json:"reason,omitempty"` // of a budget: which one, and how much of it is used
+	Parts  []string        `json:"parts,omitempty"`  // of a budget: cost, tokens, time: those that are used up
 	Back   scheduler.Phase `json:"back,omitempty"`   // the phase in which it goes on
 	Given  bool            `json:"given,omitempty"`  // it got what it wants; it only waits for a slot
 	Start  bool            `json:"start,omitempty"`  // a person said yes to the start of the task
@@ -49,6 +50,15 @@ func (o *RunOptions) BudgetFor(task scheduler.TaskID) scheduler.Budget {
 		return own
 	}
 	return o.TaskBudget
+}
+
+// MayRaise says whether there is a budget of a task, or of the run when task is empty, that more can be added to.
+func (o *RunOptions) MayRaise(task scheduler.TaskID, more scheduler.Budget) bool {
+	b := o.Budget
+	if task != "" {
+		b = o.BudgetFor(task)
+	}
+	return (more.Cost == 0 || b.Cost > 0) && (more.Tokens == 0 || b.Tokens > 0) && (more.Time == 0 || b.Time > 0)
 }
 
 // Bounded says whether anything has a budget.
