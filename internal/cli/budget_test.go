@@ -11,7 +11,9 @@ import (
 )
 
 func TestBudgetsOfTheCommandLine(t *testing.T) {
-	find := func(name string) (*scheduler.Task, error) { return &scheduler.Task{ID: scheduler.TaskID("found-" + name)}, nil }
+	find := func(name string) (*scheduler.Task, error) {
+		return &scheduler.Task{ID: scheduler.TaskID("found-" + name)}, nil
+	}
 	got, err := parseRaise("e2e:cost=+1.50,tokens=2000,time=+90m", find)
 	want := orchestrator.BudgetRequest{
 		Task: "found-e2e", More: scheduler.Budget{Cost: 1.5, Time: 90 * time.Minute}, Set: scheduler.Budget{Tokens: 2000},
