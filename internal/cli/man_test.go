@@ -36,7 +36,7 @@ func TestManualPageHasEveryCommandAndIsGoodRoff(t *testing.T) {
 	if err != nil {
 		return // what it would say is checked where it is installed
 	}
-	cmd := exec.Command(groff, "-man", "-Tascii", "-ww", "-z")
+	cmd := exec.Command(groff, "-man", "-Tutf8", "-ww", "-z")
 	cmd.Stdin = strings.NewReader(page)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("groff: %v\n%s", err, out)
