@@ -18,7 +18,7 @@ var points = []string{
 	"pool.claimed", "workspace.filled", "workspace.complete", "attempt.workspace",
 	"attempt.started", "supervisor.exit", "supervisor.journal", "attempt.ended", "attempt.verified",
 	"seal.tree", "seal.commit", "seal.ref", "seal.index", "attempt.saved", "recover.saved",
-	"merge.commit", "attempt.planned", "attempt.intent", "git.ref", "attempt.advanced", "attempt.mirrored",
+	"merge.commit", "attempt.planned", "attempt.checking", "attempt.blamed", "attempt.checked", "attempt.intent", "git.ref", "attempt.advanced", "attempt.mirrored",
 	"pool.purged", "pool.stripped", "pool.index", "pool.tree", "pool.kept", "attempt.cleaned",
 	"engine.released",
 }

@@ -169,11 +169,10 @@ func (at *attempt) phase(p scheduler.Phase, events ...event.Event) error {
 func (at *attempt) prepare() error {
 	a, e := &at.a, at.e
 	if a.Isolation != scheduler.IsolationNone {
-		base, err := e.o.Repository.Integration(at.ctx, string(a.Run))
+		cut, err := at.chooseBase()
 		if err != nil {
 			return err
 		}
-		a.Base = base
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err != nil {
 			return err
@@ -181,7 +180,9 @@ func (at *attempt) prepare() error {
 		if err := at.rescue(); err != nil {
 			return err
 		}
-		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
+		spec := e.spec(a)
+		spec.Base = cut
+		if err := ws.Take(at.ctx, spec); err != nil {
 			return err
 		}
 		fault.Point("attempt.workspace")
@@ -198,6 +199,26 @@ func (at *attempt) prepare() error {
 		at.said = prompt
 	}
 	return nil
+}
+
+// chooseBase finds the commit that the attempt's work counts from, and the one that its workspace is cut from. They are
+// the integration's head, unless earlier work is gone on with: then that is in the workspace too, if it fits.
+func (at *attempt) chooseBase() (cut string, err error) {
+	a, e := &at.a, at.e
+	if a.Onto != "" {
+		last := at.brief.previous
+		m, err := e.o.Repository.Onto(at.ctx, string(a.Run), string(a.Task), last.Number, a.Onto, e.title(a.Task)+" (on top of what is merged)")
+		if err == nil {
+			a.Base = m.Old
+			return m.New, nil
+		}
+		if conflict := (*workspace.ConflictError)(nil); !errors.As(err, &conflict) {
+			return "", err
+		}
+		a.Onto = "" // only its session is gone on with
+	}
+	a.Base, err = e.o.Repository.Integration(at.ctx, string(a.Run))
+	return a.Base, err
 }
 
 // begin makes durable that the work begins.

@@ -22,7 +22,11 @@ func (e *Engine) step(b *batch, in scheduler.Input) (err error) {
 		case scheduler.Start:
 			e.prepareStart(b, f)
 		case scheduler.GoOn:
-			e.goOn(b, e.tasks[f.Task])
+			if t := e.tasks[f.Task]; awaits(t.attempt) {
+				e.mergeAgain(b, t)
+			} else {
+				e.goOn(b, t)
+			}
 		case scheduler.Stop:
 			if t := e.tasks[f.Task]; t.cancel == nil && waits(t.attempt) {
 				e.endParked(b, t)

@@ -47,6 +47,7 @@ func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, er
 			return "", e.fatal(e.lease.Err())
 		case <-poll.C:
 			e.wake(b)
+			e.wakeAwaiting(b)
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {
 				return "", e.fatal(fmt.Errorf("look for requests: %w", err))
@@ -213,6 +214,16 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 		e.park(b, t)
 		return
 	}
+	switch {
+	case in.blame != nil && t.attempt.Canceling:
+		in.attempt.Outcome, in.attempt.Error = scheduler.OutcomeCanceled, "canceled"
+	case in.blame != nil && !e.stopping:
+		taken, final := e.takeBlame(b, t, in.blame)
+		if taken {
+			return
+		}
+		in.attempt, in.final = *t.attempt, final
+	}
 	if in.trouble != nil {
 		e.log.Error("attempt cannot go on", "task", string(in.attempt.Task), "attempt", in.attempt.Number, "error", in.trouble)
 		if e.trouble == nil {
@@ -252,6 +263,7 @@ func (e *Engine) cleanLater(b *batch, a *persistence.Attempt) {
 	}
 	done := *a
 	e.live++
+	e.tasks[a.Task].cleaning = true
 	b.after = append(b.after, func() { e.clean(done) })
 }
 
@@ -260,6 +272,7 @@ const maxLost = 3
 
 func (e *Engine) takeCleaned(b *batch, in cleaned) {
 	e.live--
+	e.tasks[in.attempt.Task].cleaning = false
 	if in.err != nil {
 		e.log.Warn("workspace stays", "task", string(in.attempt.Task), "error", in.err)
 		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number,

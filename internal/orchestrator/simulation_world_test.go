@@ -341,6 +341,13 @@ func (l *life) Give(_ context.Context, s workspace.Spec) error {
 	})
 }
 
+func (l *life) Drop(ctx context.Context, s workspace.Spec) error { return l.Give(ctx, s) }
+
+// Onto is for agents' work, and there are none here.
+func (l *life) Onto(context.Context, string, string, int, string, string) (workspace.Merge, error) {
+	return workspace.Merge{}, errors.New("a simulation has no agents")
+}
+
 // simSupervisor is never asked to start anything: the provider below does without.
 type simSupervisor struct{}
 

@@ -172,6 +172,16 @@ type RunOptions struct {
 	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
 	Sandbox       string   `json:"sandbox,omitempty"`
 	SandboxWrites []string `json:"sandbox_writes,omitempty"`
+	// Merge says how work is merged into the integration branch.
+	Merge Merging `json:"merge,omitzero"`
+}
+
+// Merging is how work is merged into a run's integration branch. The zero value checks nothing.
+type Merging struct {
+	// Verify: what a merge would make is checked before it counts. Commands are the gates then; without any they are
+	// those of the task and of the tasks that were merged since its base.
+	Verify   bool     `json:"verify,omitempty"`
+	Commands []string `json:"commands,omitempty"`
 }
 
 // Agent is a role resolved to a way of running it.
@@ -232,6 +242,19 @@ type Attempt struct {
 	EndedAt    time.Time // zero = not over
 	Cleaned    bool      // its workspace is gone
 	Work       *Work     // how far its agent has come; nil for a command
+
+	Onto    string           // commit of earlier work that its workspace begins with, brought onto Base; empty = none
+	Checked string           // tree that passed the gates of the merged result
+	Misfit  bool             // its own gates passed, those of the merged result did not
+	Awaits  scheduler.TaskID // while it waits: it goes on once that task, which broke the merged work, is repaired
+	Broke   *Breakage        // what was found wrong once it was merged; nil = nothing
+}
+
+// Breakage is a gate that fails on the merged work since an attempt's work is in it.
+type Breakage struct {
+	Found  scheduler.TaskID `json:"found"` // the task whose merge brought it to light
+	Error  string           `json:"error"`
+	Output string           `json:"output,omitempty"`
 }
 
 // Session is a provider's resumable conversation.

@@ -89,7 +89,7 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 	case event.TaskAnswered:
 		l.word, l.details = "answered", view.SanitizeLine(e.Message)
 	case event.TaskWaiting:
-		l.word, l.details, l.loud = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason), true
+		l.word, l.details, l.loud = "waiting", waiting(t), true
 	case event.TaskConflict:
 		l.word, l.details, l.loud = "conflict", view.List(t.Paths, maxPaths), true
 	case event.TaskCompleted:
@@ -114,14 +114,22 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 	return l, true
 }
 
+// waiting says what a task waits for that comes by itself.
+func waiting(t *view.Task) string {
+	if t.Until.IsZero() {
+		return t.Reason
+	}
+	return join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+}
+
 // working is the heartbeat of a task.
 func (p *Plain) working(t *view.Task, now time.Time) line {
 	l := line{subject: t.ID, word: "working", details: view.Duration(t.Elapsed(now))}
 	if t.Phase != "" && t.Phase != scheduler.PhaseWorking {
 		l.details = join(l.details, string(t.Phase))
 	}
-	if !t.Until.IsZero() {
-		l.word, l.details = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+	if t.Waits() {
+		l.word, l.details = "waiting", waiting(t)
 		return l
 	}
 	if t.Doing != "" {
