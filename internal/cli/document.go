@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"time"
 
 	"orchestrator/internal/persistence"
@@ -57,6 +58,7 @@ type taskDocument struct {
 	Log         string                `json:"log"`         // path
 	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
 	WaitsFor    string                `json:"waits_for"`
+	Repairs     string                `json:"repairs"`   // what its merged work was found to have broken; empty once that is over
 	Questions   []questionDocument    `json:"questions"` // that wait for an answer
 	Usage       *usageDocument        `json:"usage"`     // of all attempts; null for a command
 }
@@ -95,6 +97,14 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	}
 	last := attempts[len(attempts)-1]
 	d.StartedAt, d.EndedAt = moment(attempts[0].StartedAt), moment(last.EndedAt)
+	if last.Awaits != "" && last.Phase == scheduler.PhaseWaiting {
+		d.WaitsFor = fmt.Sprintf("%s repairs what is merged", last.Awaits)
+	}
+	if n := len(attempts); n > 1 && attempts[n-2].Broke != nil && last.Outcome == "" {
+		d.Repairs = attempts[n-2].Broke.Error
+	} else if last.Broke != nil {
+		d.Repairs = last.Broke.Error
+	}
 	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
 		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
 	}

@@ -243,7 +243,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
-			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg),
+			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Merge: mergingOf(p, cfg),
 		},
 	}, nil
 }

@@ -2,9 +2,22 @@ package cli
 
 import (
 	"orchestrator/internal/config"
+	"orchestrator/internal/persistence"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/scheduler"
 )
+
+// mergingOf is how the work of a run is merged: as the plan says, or else the settings.
+func mergingOf(p *plan.Plan, cfg *config.Config) persistence.Merging {
+	if verify, commands, given := p.MergeVerify(); given {
+		return persistence.Merging{Verify: verify, Commands: commands}
+	}
+	m := persistence.Merging{Verify: cfg.MergeVerify}
+	if cfg.MergeCommand != "" {
+		m.Commands = []string{cfg.MergeCommand}
+	}
+	return m
+}
 
 // setups are the ways in which single tasks want their workspaces set up.
 func setups(p *plan.Plan, tasks []*scheduler.Task) map[scheduler.TaskID]scheduler.Setup {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"orchestrator/internal/fault"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
@@ -30,7 +29,6 @@ func (at *attempt) misfit(m workspace.Merge, red redGate, tasks []scheduler.Task
 			if err != nil {
 				return nil, err
 			}
-			fault.Point("attempt.blamed")
 			if culprit != nil && culprit.Task != string(at.a.Task) {
 				return &ended{blame: &blame{red: red, culprit: scheduler.TaskID(culprit.Task), number: culprit.Number}}, nil
 			}

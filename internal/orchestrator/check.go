@@ -105,7 +105,7 @@ func (at *attempt) gatesOfMerge(m workspace.Merge) (gates []string, tasks []sche
 func (at *attempt) check(m workspace.Merge) (*ended, error) {
 	a, e := &at.a, at.e
 	mark := m.Old + " " + m.Tree
-	if !e.run.Options.Merge.Verify || m.Old == m.New || a.Checked == mark {
+	if !e.run.Options.Merge.Verify || m.Old == m.New || a.Checked == mark || fault.Mutant("unchecked-merge") {
 		return nil, nil
 	}
 	gates, tasks, err := at.gatesOfMerge(m)

@@ -88,13 +88,14 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"budget", "approve", "vars", "workflows", "providers", "merge", "notify", "include"}
+	laterPlanKeys = []string{"budget", "approve", "vars", "workflows", "providers", "notify", "include"}
 	laterTaskKeys = []string{
 		"budget", "approve", "workflow", "for_each", "vars", "permissions", "model", "when", "if", "env",
 	}
 	laterDefaultsKeys = []string{"budget", "approve", "workflow", "permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
+	laterMergeKeys    = []string{"into", "style", "on_conflict"}
 )
 
 // check reads the whole document.

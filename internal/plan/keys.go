@@ -66,6 +66,13 @@ var planKeys = []key[draft]{
 		set:   (*checker).setWorkspace,
 	},
 	{
+		name: "merge", shape: object("merge"), examples: []any{map[string]any{"verify": true}, map[string]any{"verify": "make test"}},
+		about: "How the tasks' work is merged into the run's branch. Default: as the configuration's `merge` says.",
+		set: func(c *checker, d *draft, f document.Field) {
+			read(c, f.Value, "`merge`", mergeKeys, laterMergeKeys, &d.merge)
+		},
+	},
+	{
 		name: "agents", shape: mapOf("agent", 0), examples: []any{map[string]any{"coder": map[string]any{"provider": "command", "command": "./agent.sh"}}},
 		about: "Agents of this plan, by role. They come before the configuration's agents of the same role.",
 		set:   (*checker).setAgents,
@@ -123,6 +130,15 @@ var taskKeys = []key[task]{
 		set:   (*checker).setWrites,
 	},
 	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workspaceKey(ofTask),
+}
+
+// The keys of `merge`.
+var mergeKeys = []key[merging]{
+	{
+		name: "verify", shape: either(truth, list), examples: []any{true, "make test"},
+		about: "Whether what a merge makes is checked before it counts. true: where something was merged since a task began, its gates and those of the tasks merged since run again. Shell commands: these must succeed on every result of a merge instead. Default: the configuration's, which is false.",
+		set:   (*checker).setMergeVerify,
+	},
 }
 
 // The keys of the long form of `retry`.

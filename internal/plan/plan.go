@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"orchestrator/internal/plan/document"
@@ -28,6 +29,13 @@ type Plan struct {
 	strict      bool                // strict_writes of tasks that say nothing
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
+	merge       merging
+}
+
+// merging is how work is merged, as `merge` says.
+type merging struct {
+	verify   *bool    // nil = not given
+	commands []string // the gates of merged results
 }
 
 // Source is the text that a plan was made of.
@@ -120,6 +128,15 @@ func (p *Plan) QuestionsOf() map[scheduler.TaskID]string {
 		}
 	}
 	return own
+}
+
+// MergeVerify says whether what a merge makes is checked before it counts, and by which commands; without any, by the
+// gates of the tasks. given is false when the plan does not say.
+func (p *Plan) MergeVerify() (verify bool, commands []string, given bool) {
+	if p.merge.verify == nil {
+		return false, nil, false
+	}
+	return *p.merge.verify, slices.Clone(p.merge.commands), true
 }
 
 // Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
