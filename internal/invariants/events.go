@@ -103,6 +103,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	}
 	switch e.Kind {
 	case event.TaskStarted:
+		delete(c.reset, id)
 		c.startEvent(f, e, id)
 	case event.TaskPhase:
 		if scheduler.Phase(e.Phase) == scheduler.PhaseWorking {
@@ -121,7 +122,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	case event.TaskCompleted:
 		f.commit[id] = e.Commit
 	case event.TaskReset:
-		f.spent[id] = 0
+		f.spent[id], c.reset[id] = 0, true
 	}
 	if to == "" { // it tells no state
 		return
