@@ -184,7 +184,7 @@ func (c *checker) checkTurns() {
 			if said[turn.Attempt]++; said[turn.Attempt] == 1 && turn.Role != "user" {
 				c.broken(Turns, "%s begins with a turn of %s", k, turn.Role)
 			}
-			if t.Command != "" && (turn.Role == "user" && (said[turn.Attempt] != 1 || turn.Content != t.Command) || said[turn.Attempt] > 2) {
+			if t.Command != "" && !c.resolves(k) && (turn.Role == "user" && (said[turn.Attempt] != 1 || turn.Content != t.Command) || said[turn.Attempt] > 2) {
 				c.broken(Turns, "%s is a command, and its turn %d is: %s %.60q", k, said[turn.Attempt], turn.Role, turn.Content)
 			}
 		}

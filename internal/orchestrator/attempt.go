@@ -28,6 +28,8 @@ type attempt struct {
 	brief brief
 	turns []persistence.TaskTurn // to be stored with the next step
 	said  string                 // what the task is told
+
+	conflict []workspace.ConflictFile // that it is to resolve, as it was when its workspace was made
 }
 
 // launch starts the goroutine of an attempt. Called by the loop only.
@@ -38,9 +40,9 @@ func (e *Engine) launch(s start) {
 	if s.stop != nil {
 		cancel(s.stop)
 	}
-	task := *t.task
+	task := e.does(t.task, t.attempt)
 	s.attempt.Work = t.attempt.Work.Clone() // with what was said since the start was decided about
-	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
+	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: task, brief: e.briefOf(t)}
 	at.brief.last = s.last
 	e.attempts.Go(func() {
 		defer cancel(nil)
@@ -82,6 +84,13 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 			end := at.failed(r.Error, hopeless(r.Kind))
 			end.kind = r.Kind
 			return end
+		}
+		left, err := at.markers() // an agent was asked to go on; a command was not
+		if err != nil {
+			return at.end(err, "look for conflict markers")
+		}
+		if left != nil {
+			return at.failed("conflict markers are left in "+some(left), false)
 		}
 		from = at.next(scheduler.PhaseWorking)
 		if from != scheduler.PhaseDone {
@@ -169,10 +178,6 @@ func (at *attempt) phase(p scheduler.Phase, events ...event.Event) error {
 func (at *attempt) prepare() error {
 	a, e := &at.a, at.e
 	if a.Isolation != scheduler.IsolationNone {
-		cut, err := at.chooseBase()
-		if err != nil {
-			return err
-		}
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err != nil {
 			return err
@@ -180,9 +185,7 @@ func (at *attempt) prepare() error {
 		if err := at.rescue(); err != nil {
 			return err
 		}
-		spec := e.spec(a)
-		spec.Base = cut
-		if err := ws.Take(at.ctx, spec); err != nil {
+		if err := at.take(ws); err != nil {
 			return err
 		}
 		fault.Point("attempt.workspace")
@@ -199,6 +202,20 @@ func (at *attempt) prepare() error {
 		at.said = prompt
 	}
 	return nil
+}
+
+// take makes the workspace.
+func (at *attempt) take(ws Workspaces) error {
+	if at.a.Resolve != nil {
+		return at.takeConflict(ws)
+	}
+	cut, err := at.chooseBase()
+	if err != nil {
+		return err
+	}
+	spec := at.e.spec(&at.a)
+	spec.Base = cut
+	return ws.Take(at.ctx, spec)
 }
 
 // chooseBase finds the commit that the attempt's work counts from, and the one that its workspace is cut from. They are

@@ -27,7 +27,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return at.troubled(err, "save its work")
 		}
 		events = append(events, saved.notices...)
-		if len(saved.outside) > 0 && slices.Contains(e.run.Options.StrictWrites, a.Task) {
+		if len(saved.outside) > 0 && a.Resolve == nil && slices.Contains(e.run.Options.StrictWrites, a.Task) {
 			end := at.failed("changed files outside of its `writes` (strict_writes): "+some(saved.outside), false)
 			end.events = append(events, end.events...)
 			return &end
@@ -47,6 +47,9 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 		if err := at.phase(scheduler.PhaseMerging, append(events, done)...); err != nil {
 			return &ended{}
 		}
+	}
+	if a.Resolve != nil && !a.Resolve.Agreed && e.run.Options.Merge.OnConflict == onConflictAsk {
+		return at.withhold()
 	}
 	if fault.Mutant("completed-before-merge") {
 		at.mergeLater()

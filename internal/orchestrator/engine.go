@@ -47,6 +47,10 @@ type Repository interface {
 	Mirror(ctx context.Context, run, branch string) error
 	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)
 	Onto(ctx context.Context, run, task string, number int, tip, message string) (workspace.Merge, error)
+	Conflict(ctx context.Context, run, tip, base string) ([]workspace.ConflictFile, error)
+	Conflicted(ctx context.Context, run, task string, number int, tip, message string) (workspace.Conflicted, error)
+	StageConflict(ctx context.Context, s workspace.Spec, c workspace.Conflicted) error
+	Markers(ctx context.Context, tree string, paths []string) ([]string, error)
 	Diff(ctx context.Context, w io.Writer, from, to string, o workspace.DiffOptions) error
 	Look(ctx context.Context, s workspace.Spec) (tree string, err error)
 	Sweep(ctx context.Context, run string) error

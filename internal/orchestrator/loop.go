@@ -231,6 +231,13 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 		}
 		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number, event.Detail{Message: in.trouble.Error()}))
 	}
+	switch {
+	case in.attempt.Outcome == scheduler.OutcomeFailed && in.attempt.Resolve != nil:
+		unresolved(t.attempt)
+		in.attempt.Outcome, in.attempt.Error, in.final = t.attempt.Outcome, t.attempt.Error, true
+	case in.attempt.Outcome == scheduler.OutcomeConflict && in.attempt.Resolve != nil:
+		in.final = true // a person decides now
+	}
 	if in.attempt.Outcome == "" { // parked: the next owner goes on with it
 		b.record(in.attempt)
 		e.beginStop(b, false)
@@ -246,9 +253,14 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
 	t.remember()
-	e.bar(b, t.task, in.kind, in.attempt.Error)
+	e.bar(b, e.does(t.task, t.attempt), in.kind, in.attempt.Error)
+	outcome := in.attempt.Outcome
+	if outcome == scheduler.OutcomeConflict && e.resolverWanted(t) {
+		e.handOver(b, t)
+		outcome = scheduler.OutcomeInterrupted // to the scheduler: another attempt follows, and none is spent
+	}
 	e.must(b, scheduler.AttemptEnded{
-		Task: in.attempt.Task, Outcome: in.attempt.Outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
+		Task: in.attempt.Task, Outcome: outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
 	})
 	if t.attempt.Outcome == scheduler.OutcomeSucceeded {
 		e.must(b, scheduler.Learned{Task: in.attempt.Task, Duration: t.attempt.EndedAt.Sub(t.attempt.StartedAt)})

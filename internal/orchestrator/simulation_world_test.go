@@ -358,6 +358,24 @@ func (l *life) Onto(context.Context, string, string, int, string, string) (works
 	return workspace.Merge{}, errors.New("a simulation has no agents")
 }
 
+// What follows is for the resolver, and there are no agents here.
+
+func (l *life) Conflict(context.Context, string, string, string) ([]workspace.ConflictFile, error) {
+	return nil, errors.New("a simulation has no agents")
+}
+
+func (l *life) Conflicted(context.Context, string, string, int, string, string) (workspace.Conflicted, error) {
+	return workspace.Conflicted{}, errors.New("a simulation has no agents")
+}
+
+func (l *life) StageConflict(context.Context, workspace.Spec, workspace.Conflicted) error {
+	return errors.New("a simulation has no agents")
+}
+
+func (l *life) Markers(context.Context, string, []string) ([]string, error) {
+	return nil, errors.New("a simulation has no agents")
+}
+
 // simSupervisor runs gates, and nothing else: the provider below does without.
 type simSupervisor struct{ *life }
 

@@ -257,6 +257,9 @@ func (t *talk) evidence(r *provider.Result) (*message, error) {
 			r.Summary = told.Declared.Summary
 		}
 	}
+	if m, err := t.markersLeft(r); m != nil || err != nil || r.Kind != "" {
+		return m, err
+	}
 	if len(at.task.WritesFiles) > 0 && at.a.Isolation != scheduler.IsolationNone {
 		changes, _, err := at.changes()
 		if err != nil {

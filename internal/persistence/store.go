@@ -182,6 +182,23 @@ type Merging struct {
 	// those of the task and of the tasks that were merged since its base.
 	Verify   bool     `json:"verify,omitempty"`
 	Commands []string `json:"commands,omitempty"`
+	// What becomes of work that conflicts when no attempt is left: stop (or empty): it waits for a person. agent: the role
+	// ResolverRole resolves it. ask: that too, but its result waits for a person.
+	OnConflict string `json:"on_conflict,omitempty"`
+}
+
+// ResolverRole is the role that resolves conflicts.
+const ResolverRole = "resolver"
+
+// Resolution is the conflict that an attempt of the resolver's is about.
+type Resolution struct {
+	Attempt int                `json:"attempt"` // whose work conflicts
+	Tip     string             `json:"tip"`     // that work
+	Base    string             `json:"base"`    // and its base
+	Paths   []string           `json:"paths,omitempty"`
+	With    []scheduler.TaskID `json:"with,omitempty"`   // the tasks on the other side
+	Done    bool               `json:"done,omitempty"`   // it is resolved and checked, and waits for a person's yes
+	Agreed  bool               `json:"agreed,omitempty"` // a person said yes
 }
 
 // Agent is a role resolved to a way of running it.
@@ -247,6 +264,8 @@ type Attempt struct {
 	Checked string           // tree that passed the gates of the merged result
 	Misfit  bool             // its own gates passed, those of the merged result did not
 	Awaits  scheduler.TaskID // while it waits: it goes on once that task, which broke the merged work, is repaired
+	Handed  bool             // its conflict is the resolver's now: the next attempt is about that
+	Resolve *Resolution      // the conflict that it is to resolve, instead of doing its task; nil = none
 	Broke   *Breakage        // what was found wrong once it was merged; nil = nothing
 }
 
