@@ -44,6 +44,7 @@ type taskDocument struct {
 	ExitCode    *int                  `json:"exit_code"`
 	Output      string                `json:"output"` // the end of what explains a failure
 	Conflicts   []string              `json:"conflicts"`
+	Resolved    bool                  `json:"resolved"`   // they are resolved, and that waits for a yes
 	StartedAt   *time.Time            `json:"started_at"` // of the first attempt
 	EndedAt     *time.Time            `json:"ended_at"`   // of the last attempt
 	DurationMS  int64                 `json:"duration_ms"`
@@ -110,7 +111,7 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	}
 	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output
-	d.Conflicts = append(d.Conflicts, last.Conflicts...)
+	d.Conflicts, d.Resolved = append(d.Conflicts, last.Conflicts...), resolved(last)
 	d.Files, d.Additions, d.Deletions = last.Files, last.Additions, last.Deletions
 	d.Saved, d.SavedRef, d.Log = last.Saved, last.SavedRef, last.Log
 	if last.Isolation != "" {

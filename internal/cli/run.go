@@ -263,6 +263,9 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	run.Options.Agents = agents
+	if err := in.resolver(ctx, p, run); err != nil {
+		return err
+	}
 	return in.preflight(ctx, agents)
 }
 

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+
 	"orchestrator/internal/config"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/plan"
@@ -9,11 +11,12 @@ import (
 
 // mergingOf is how the work of a run is merged: as the plan says, or else the settings.
 func mergingOf(p *plan.Plan, cfg *config.Config) persistence.Merging {
+	m := persistence.Merging{OnConflict: cmp.Or(p.OnConflict(), cfg.OnConflict)}
 	if verify, commands, given := p.MergeVerify(); given {
-		return persistence.Merging{Verify: verify, Commands: commands}
+		m.Verify, m.Commands = verify, commands
+		return m
 	}
-	m := persistence.Merging{Verify: cfg.MergeVerify}
-	if cfg.MergeCommand != "" {
+	if m.Verify = cfg.MergeVerify; cfg.MergeCommand != "" {
 		m.Commands = []string{cfg.MergeCommand}
 	}
 	return m

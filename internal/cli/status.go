@@ -222,6 +222,9 @@ func remark(d taskDocument, p *picture) string {
 	case scheduler.TaskRunning:
 		if len(d.Conflicts) > 0 {
 			say("conflict in " + some(d.Conflicts))
+			if d.Resolved {
+				say("resolved, waits for your yes")
+			}
 		} else if len(d.Questions) > 0 {
 			say("asks: " + firstLine(d.Questions[0].Text))
 		} else if d.WaitsUntil != nil {

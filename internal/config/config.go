@@ -31,6 +31,7 @@ type Config struct {
 	// MergeVerify: what a merge makes is checked before it counts, where the plan does not say. MergeCommand is the gate
 	// then; empty = those of the tasks.
 	MergeVerify  bool
+	OnConflict   string // "stop", "agent" or "ask": of work that conflicts when no attempt is left
 	MergeCommand string
 	Grace        time.Duration // between asking a process to end and killing it
 	Retention    time.Duration // how long finished runs are kept

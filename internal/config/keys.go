@@ -163,6 +163,14 @@ var table = []Key{
 		},
 	},
 	{
+		Name: "merge.on_conflict", Type: "stop, agent or ask", Default: "stop", shape: oneOf("stop", "agent", "ask"),
+		About: "What becomes of work that conflicts with what is merged when its task has no attempt left, where the plan does not say. stop: it waits for a person. agent: the role `resolver` resolves it. ask: that too, but its result counts only after `orc merge --continue`.",
+		parse: func(c *Config, text string) (problem, help string) {
+			c.OnConflict, problem, help = keep(c.OnConflict, text, "stop", "agent", "ask")
+			return problem, help
+		},
+	},
+	{
 		Name: "grace", Type: "duration", Default: "10s", shape: textShape,
 		About: "How long a process has between being asked to end (SIGTERM) and being killed (SIGKILL).",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },

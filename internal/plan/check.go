@@ -95,7 +95,7 @@ var (
 	laterDefaultsKeys = []string{"budget", "approve", "workflow", "permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
-	laterMergeKeys    = []string{"into", "style", "on_conflict"}
+	laterMergeKeys    = []string{"into", "style"}
 )
 
 // check reads the whole document.

@@ -139,6 +139,13 @@ var mergeKeys = []key[merging]{
 		about: "Whether what a merge makes is checked before it counts. true: where something was merged since a task began, its gates and those of the tasks merged since run again. Shell commands: these must succeed on every result of a merge instead. Default: the configuration's, which is false.",
 		set:   (*checker).setMergeVerify,
 	},
+	{
+		name: "on_conflict", shape: choice(Conflicts...), examples: []any{"agent"},
+		about: "What becomes of work that conflicts with what is merged when its task has no attempt left. stop: it waits for a person. agent: the agent `resolver` resolves it, and the gates of both sides run. ask: that too, but its result counts only after `orc merge --continue`. Default: the configuration's, which is stop.",
+		set: func(c *checker, m *merging, f document.Field) {
+			m.conflict, _ = c.Choice(f.Value, "`on_conflict`", Conflicts, nil)
+		},
+	},
 }
 
 // The keys of the long form of `retry`.

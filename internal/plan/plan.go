@@ -36,6 +36,7 @@ type Plan struct {
 type merging struct {
 	verify   *bool    // nil = not given
 	commands []string // the gates of merged results
+	conflict string   // one of Conflicts; empty = not given
 }
 
 // Source is the text that a plan was made of.
@@ -138,6 +139,10 @@ func (p *Plan) MergeVerify() (verify bool, commands []string, given bool) {
 	}
 	return *p.merge.verify, slices.Clone(p.merge.commands), true
 }
+
+// OnConflict is what becomes of work that conflicts when its task has no attempt left, one of Conflicts; empty = the plan
+// does not say.
+func (p *Plan) OnConflict() string { return p.merge.conflict }
 
 // Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
 func (p *Plan) Setup() *scheduler.Setup { return p.defaults.setup }
