@@ -57,6 +57,7 @@ type taskDocument struct {
 	Workspace   string                `json:"workspace"` // empty when it is gone
 	Isolation   scheduler.Isolation   `json:"isolation"`
 	Log         string                `json:"log"`         // path
+	Step        string                `json:"step"`        // of its workflow, while a later one is under way: "reviewer reviews, round 2"
 	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
 	WaitsFor    string                `json:"waits_for"`
 	Repairs     string                `json:"repairs"`   // what its merged work was found to have broken; empty once that is over
@@ -108,6 +109,9 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	}
 	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
 		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
+	}
+	if t.Status == scheduler.TaskRunning {
+		d.Step = presentStep(last)
 	}
 	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output

@@ -172,7 +172,7 @@ func (a *App) refuseInside(root string) error {
 
 // loadPlan reads and checks the plan; what is wrong with it goes to stderr.
 func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
-	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames()})
+	p, list, err := plan.Load(path, planOptions(cfg))
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
 	}
@@ -236,6 +236,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 	if err != nil {
 		return persistence.Run{}, fmt.Errorf("find the plan: %w", err)
 	}
+	workflows, workflowOf := p.Workflows()
 	return persistence.Run{
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
 		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
@@ -243,7 +244,8 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
-			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Merge: mergingOf(p, cfg),
+			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
+			Merge: mergingOf(p, cfg),
 		},
 	}, nil
 }

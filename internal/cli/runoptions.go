@@ -22,6 +22,11 @@ func mergingOf(p *plan.Plan, cfg *config.Config) persistence.Merging {
 	return m
 }
 
+// planOptions are what a plan is checked against.
+func planOptions(cfg *config.Config) plan.Options {
+	return plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames(), Workflows: cfg.Workflows}
+}
+
 // setups are the ways in which single tasks want their workspaces set up.
 func setups(p *plan.Plan, tasks []*scheduler.Task) map[scheduler.TaskID]scheduler.Setup {
 	var own map[scheduler.TaskID]scheduler.Setup

@@ -79,6 +79,7 @@ type attemptDocument struct {
 	Sandbox    string            `json:"sandbox"` // what confined the agent's last turn; empty = nothing did
 	Usage      *usageDocument    `json:"usage"`
 	Turns      []turnUsage       `json:"turns"` // what each turn used
+	Steps      []stepDocument    `json:"steps"` // of the task's workflow, as far as they were entered
 }
 
 func newShow(a *App) *cobra.Command {
@@ -147,14 +148,17 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 			DurationMS: worked(at, p.alive, p.now).Milliseconds(), NotBefore: moment(at.NotBefore), Base: at.Base,
 			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
 			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
-			Usage: usageOf(at), Turns: turnsOf(at),
+			Usage: usageOf(at), Turns: turnsOf(at), Steps: stepsOf(t.AgentRole, at),
 		}
 		d.Awaits = string(at.Awaits)
 		if br := at.Broke; br != nil {
 			d.Broke = &brokeDocument{Found: string(br.Found), Error: br.Error, Output: br.Output}
 		}
 		if at.Work != nil {
-			d.Session, d.Sandbox = at.Work.Session, at.Work.Sandbox
+			d.Sandbox = at.Work.Sandbox
+			if own := at.Work.At(0); own != nil {
+				d.Session = own.Session
+			}
 		}
 		if !at.Cleaned {
 			d.Workspace = at.Workspace
@@ -305,6 +309,7 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	if at.Usage != nil {
 		fmt.Fprintf(b, "  used %s\n", at.Usage.long())
 	}
+	a.writeSteps(b, at.Steps, pt)
 	if len(at.Conflicts) > 0 {
 		fmt.Fprintf(b, "  conflicts: %s\n", view.SanitizeLine(some(at.Conflicts)))
 	}

@@ -234,6 +234,7 @@ func remark(d taskDocument, p *picture) string {
 		} else {
 			say(string(d.Phase))
 		}
+		say(d.Step)
 		say(tries)
 		say(repairs(d))
 	case scheduler.TaskEligible:

@@ -16,16 +16,17 @@ import (
 
 // Config is the merged settings.
 type Config struct {
-	Concurrency int                   // tasks at a time
-	Isolation   scheduler.Isolation   // of tasks whose plan does not say
-	Agents      map[string]plan.Agent // by role; one without a provider takes the first agent that is installed
-	Providers   map[string]Provider   // by name
-	Env         []string              // names of variables that every command gets beside the usual ones
-	Durability  string                // "normal" or "full"
-	Supervision string                // "auto", "namespace", "subreaper" or "group"
-	Questions   string                // of agents whose plan does not say: ask, never or fail
-	OutputLimit int64                 // bytes that one command may print
-	Sandbox     string                // "auto", "required" or "off": of agents that do not say
+	Concurrency int                      // tasks at a time
+	Isolation   scheduler.Isolation      // of tasks whose plan does not say
+	Agents      map[string]plan.Agent    // by role; one without a provider takes the first agent that is installed
+	Providers   map[string]Provider      // by name
+	Workflows   map[string]plan.Workflow // by name
+	Env         []string                 // names of variables that every command gets beside the usual ones
+	Durability  string                   // "normal" or "full"
+	Supervision string                   // "auto", "namespace", "subreaper" or "group"
+	Questions   string                   // of agents whose plan does not say: ask, never or fail
+	OutputLimit int64                    // bytes that one command may print
+	Sandbox     string                   // "auto", "required" or "off": of agents that do not say
 	// SandboxWrites are absolute paths that every sandboxed command may write, beside its workspace and what is usual.
 	SandboxWrites []string
 	// MergeVerify: what a merge makes is checked before it counts, where the plan does not say. MergeCommand is the gate

@@ -74,6 +74,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"}, "resolver": {Permissions: "edit"},
 		},
 		Providers: map[string]Provider{"command": {Driver: "command"}}, Env: []string{},
+		Workflows:   builtInWorkflows,
 		OutputLimit: 256 << 20, Grace: 10 * time.Second, Retention: 720 * time.Hour,
 		StallTimeout: 15 * time.Minute, ToolTimeout: 2 * time.Hour, NotifyBell: true,
 	}

@@ -92,6 +92,8 @@ func (m *merge) root(r *document.Reader, layer Layer, path string) {
 			m.agents(r, f, layer, path)
 		case f.Name == "providers":
 			m.providers(r, f, layer, path)
+		case f.Name == "workflows":
+			m.workflows(r, f, layer, path)
 		case i >= 0:
 			m.scalar(r, table[i], f, origin)
 		case len(inSection(f.Name)) > 0:

@@ -71,6 +71,9 @@ var table = []Key{
 		Name: "agents", Type: "map", About: "Who does the work, by role: see below. A plan's own agents come first.",
 	},
 	{
+		Name: "workflows", Type: "map", About: "How tasks are worked through whose plan says `workflow`, by name: see below. A plan's own workflows come first.",
+	},
+	{
 		Name: "env", Type: "names of variables", list: true, shape: wordsShape,
 		About: "Environment variables that every command and agent gets beside the usual ones; NAME* stands for all that begin so.",
 		parse: func(c *Config, text string) (string, string) {
@@ -212,7 +215,7 @@ var table = []Key{
 }
 
 // later are keys that the settings will have; they are refused, not ignored.
-var later = []string{"workflows", "ui", "worktrees", "budget", "trust"}
+var later = []string{"ui", "worktrees", "budget", "trust"}
 
 // aliases are what people write instead of a key.
 var aliases = map[string]string{

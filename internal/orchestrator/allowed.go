@@ -15,7 +15,7 @@ import (
 // is for the agent alone: gates run what it wrote.
 func (at *attempt) allowed() []string {
 	o := at.e.run.Options
-	agent, is := o.Agents[at.task.AgentRole]
+	agent, is := o.Agents[at.role()]
 	if !is || at.task.Command != "" || at.a.Phase != scheduler.PhaseWorking {
 		return environ.Allowed(at.e.o.Environ, o.Pass...)
 	}

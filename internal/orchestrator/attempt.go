@@ -21,13 +21,14 @@ import (
 // attempt is one try at a task, from where it stands to its end. Its goroutine is the only writer of a until it
 // has reported the end.
 type attempt struct {
-	e     *Engine
-	ctx   context.Context // ends with errCanceled, errStopped or the engine's end
-	a     persistence.Attempt
-	task  *scheduler.Task
-	brief brief
-	turns []persistence.TaskTurn // to be stored with the next step
-	said  string                 // what the task is told
+	e      *Engine
+	ctx    context.Context // ends with errCanceled, errStopped or the engine's end
+	a      persistence.Attempt
+	task   *scheduler.Task
+	brief  brief
+	turns  []persistence.TaskTurn // to be stored with the next step
+	said   string                 // what the task is told
+	result *string                // what the work that is done came to; nil = nothing yet
 
 	conflict []workspace.ConflictFile // that it is to resolve, as it was when its workspace was made
 }
@@ -67,70 +68,33 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		}
 		from = scheduler.PhaseWorking
 	}
-	var result *string
-	if from == scheduler.PhaseWorking {
-		r, err := at.work(exit)
-		if errors.Is(err, errParked) {
-			return ended{park: true}
-		}
-		if err != nil {
-			return at.end(err, "run the command")
-		}
-		fault.Point("attempt.ended")
-		result = &r.Summary
-		a.ExitCode = r.ExitCode
-		if r.Kind != "" {
-			a.Output = r.Output
-			end := at.failed(r.Error, hopeless(r.Kind))
-			end.kind = r.Kind
-			return end
-		}
-		left, err := at.markers() // an agent was asked to go on; a command was not
-		if err != nil {
-			return at.end(err, "look for conflict markers")
-		}
-		if left != nil {
-			return at.failed("conflict markers are left in "+some(left), false)
-		}
-		from = at.next(scheduler.PhaseWorking)
-		if from != scheduler.PhaseDone {
-			if err := at.phase(from); err != nil {
-				return at.end(err, "")
-			}
-		}
-	} else {
+	if from != scheduler.PhaseWorking {
 		r, err := at.outcome()
 		if err != nil {
 			return at.end(err, "read the log")
 		}
-		result = r
+		at.result = r
 	}
-	if from == scheduler.PhaseVerifying {
-		failure, err := at.gates()
-		for n := 0; a.Work != nil && n < maxLost && errors.Is(err, process.ErrSupervisorLost); n++ {
-			failure, err = at.gates() // what the agent did counts; the gates are run again
+	for from == scheduler.PhaseWorking || from == scheduler.PhaseVerifying {
+		var end *ended
+		if from == scheduler.PhaseWorking {
+			from, end = at.working(exit)
+			exit = nil
+		} else {
+			from, end = at.verifying()
 		}
-		if err != nil {
-			return at.end(err, "run the gates")
-		}
-		if failure != "" {
-			return at.failed(failure, false)
-		}
-		fault.Point("attempt.verified")
-		if from = at.next(scheduler.PhaseVerifying); from != scheduler.PhaseDone {
-			if err := at.phase(from); err != nil {
-				return at.end(err, "")
-			}
+		if end != nil {
+			return *end
 		}
 	}
 	if from == scheduler.PhaseSaving || from == scheduler.PhaseMerging {
 		if end := at.deliver(from); end != nil {
-			end.result = result
+			end.result = at.result
 			return *end
 		}
 	}
 	a.Outcome = scheduler.OutcomeSucceeded
-	return ended{result: result}
+	return ended{result: at.result}
 }
 
 // open makes the workspace ready and the beginning of the work durable; not nil = the attempt ended with it.
@@ -150,17 +114,6 @@ func (at *attempt) open() *ended {
 		return bad(at.end(err, ""))
 	}
 	return nil
-}
-
-// next is the phase after one, for this task.
-func (at *attempt) next(p scheduler.Phase) scheduler.Phase {
-	if p == scheduler.PhaseWorking && len(at.task.Verify) > 0 {
-		return scheduler.PhaseVerifying
-	}
-	if at.a.Isolation == scheduler.IsolationNone {
-		return scheduler.PhaseDone
-	}
-	return scheduler.PhaseSaving
 }
 
 // phase makes the next phase durable, with the turns said so far.
@@ -249,7 +202,7 @@ func (at *attempt) begin() error {
 // work runs the command or the agent to the end of its turn, or takes over a turn that ended while nobody watched.
 func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 	a, e := &at.a, at.e
-	p, command, err := e.providerOf(at.task)
+	p, command, err := e.providerFor(at.task, at.role())
 	if err != nil {
 		return provider.Result{}, err
 	}
@@ -305,8 +258,8 @@ func (at *attempt) dir() string {
 
 // outcome is what an adopted attempt's turn had said.
 func (at *attempt) outcome() (*string, error) {
-	if w := at.a.Work; w != nil {
-		return &w.Words, nil
+	if at.a.Work != nil {
+		return at.summary(), nil
 	}
 	p, command, err := at.e.providerOf(at.task)
 	if err != nil {

@@ -30,6 +30,8 @@ type hold struct {
 	reason string
 }
 
+func (h *hold) covers(role string) bool { return slices.Contains(h.roles, role) }
+
 // wait parks the attempt, which spends none of those that are allowed. nil means that it waited often enough: the
 // result stands.
 func (t *talk) wait(r *provider.Result) error {
@@ -106,12 +108,12 @@ func (e *Engine) holdAgents(b *batch, name string, h hold) {
 
 // bar keeps agents from starting that would only meet what a person has to set right: an account without money or
 // login, a model that does not exist.
-func (e *Engine) bar(b *batch, task *scheduler.Task, kind provider.Kind, reason string) {
+func (e *Engine) bar(b *batch, role string, kind provider.Kind, reason string) {
 	switch kind {
 	case provider.KindAuth, provider.KindQuota:
-		e.holdAccount(b, accountOf(e.run.Options.Agents[task.AgentRole]), time.Time{}, reason)
+		e.holdAccount(b, accountOf(e.run.Options.Agents[role]), time.Time{}, reason)
 	case provider.KindModel:
-		e.holdAgents(b, "role "+task.AgentRole, hold{roles: []string{task.AgentRole}, reason: reason})
+		e.holdAgents(b, "role "+role, hold{roles: []string{role}, reason: reason})
 	}
 }
 
@@ -145,7 +147,7 @@ func (e *Engine) heldNames() []string {
 
 func (e *Engine) onHold(role string) bool {
 	for _, h := range e.holds {
-		if slices.Contains(h.roles, role) {
+		if h.covers(role) {
 			return true
 		}
 	}
@@ -168,7 +170,7 @@ func (e *Engine) wake(b *batch) {
 	}
 	var due []scheduler.TaskID
 	for id, until := range e.parked {
-		if !now.Before(until) && !e.onHold(e.tasks[id].task.AgentRole) {
+		if !now.Before(until) && !e.onHold(e.presentRole(e.tasks[id])) {
 			due = append(due, id)
 		}
 	}

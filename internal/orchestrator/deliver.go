@@ -117,15 +117,15 @@ func (at *attempt) mergeChecked(maybeDone bool) (*ended, error) {
 			return end, err
 		}
 	}
-	at.e.merging.Lock()
-	defer at.e.merging.Unlock()
+	at.e.merging <- struct{}{}
+	defer func() { <-at.e.merging }()
 	return nil, at.putIn(m, done)
 }
 
 // mergeAlone lets no other merge meanwhile.
 func (at *attempt) mergeAlone(maybeDone bool) (*ended, error) {
-	at.e.merging.Lock()
-	defer at.e.merging.Unlock()
+	at.e.merging <- struct{}{}
+	defer func() { <-at.e.merging }()
 	m, done, err := at.planMerge(maybeDone)
 	if err != nil {
 		return nil, err

@@ -140,8 +140,8 @@ type Engine struct {
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
 	attempts  sync.WaitGroup
-	merging   sync.Mutex // one merge at a time
-	left      bool       // it was said that the branch does not follow; under merging
+	merging   chan struct{} // one merge at a time: full while there is one
+	left      bool          // it was said that the branch does not follow; under merging
 	passed    passedGates
 	launchers launchers
 	blanks    *blanks
@@ -193,6 +193,7 @@ func New(o Options) (*Engine, error) {
 	return &Engine{
 		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
 		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{}, awaiting: map[scheduler.TaskID]bool{},
+		merging: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,6 +196,9 @@ func (e *Engine) take(b *batch, in input) {
 		e.takeCleaned(b, in)
 	case asked:
 		b.asked = append(b.asked, in)
+	case heldAsk:
+		h := e.holdOf(in.role)
+		b.after = append(b.after, func() { in.answer <- h })
 	case requested:
 		for _, r := range in.list {
 			e.takeRequest(b, r)
@@ -253,7 +257,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
 	t.remember()
-	e.bar(b, e.does(t.task, t.attempt), in.kind, in.attempt.Error)
+	e.bar(b, cmp.Or(in.role, t.task.AgentRole), in.kind, in.attempt.Error)
 	outcome := in.attempt.Outcome
 	if outcome == scheduler.OutcomeConflict && e.resolverWanted(t) {
 		e.handOver(b, t)

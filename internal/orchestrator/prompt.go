@@ -167,11 +167,16 @@ func (at *attempt) environ() ([]string, error) {
 
 // providerOf is who works on the task, and with what shell command.
 func (e *Engine) providerOf(t *scheduler.Task) (provider.Provider, string, error) {
+	return e.providerFor(t, t.AgentRole)
+}
+
+// providerFor is the same of a step whose agent is of that role.
+func (e *Engine) providerFor(t *scheduler.Task, role string) (provider.Provider, string, error) {
 	name, command := "command", t.Command
 	if t.Command == "" {
-		agent, ok := e.run.Options.Agents[t.AgentRole]
+		agent, ok := e.run.Options.Agents[role]
 		if !ok {
-			return nil, "", fmt.Errorf("no agent %q in this run", t.AgentRole)
+			return nil, "", fmt.Errorf("no agent %q in this run", role)
 		}
 		name, command = agent.Provider, agent.Command
 	}

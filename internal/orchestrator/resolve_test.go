@@ -14,7 +14,9 @@ import (
 // script says.
 func rivals(r *rig, onConflict string, script func(turn int) string) *scripted {
 	s := newScripted(r.t, func(_ string, turn int) string { return script(turn) })
-	do := func(word string) string { return r.met(2) + "sed -i 's/two/" + word + "/' shared.txt; echo " + word + " is done" }
+	do := func(word string) string {
+		return r.met(2) + "sed -i 's/two/" + word + "/' shared.txt; echo " + word + " is done"
+	}
 	r.agents(s,
 		&scheduler.Task{ID: "left", Command: do("left"), Verify: []string{"! grep -q bad shared.txt"}},
 		&scheduler.Task{ID: "right", Command: do("right"), Verify: []string{"grep -q one shared.txt"}},

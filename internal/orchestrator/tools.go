@@ -147,7 +147,7 @@ func (e *Engine) goesOn(t *tracked) bool {
 	if t.attempt.Number != prev.Number && !barelyBegun(t.attempt) || prev.Outcome != scheduler.OutcomeFailed && prev.Broke == nil {
 		return false
 	}
-	return prev.Work != nil && prev.Work.Session != "" && prev.Work.Turn > 0 && e.newWork(t.task) != nil && (moved(prev) || whole(prev))
+	return prev.Work != nil && prev.Work.Turn > 0 && prev.Work.At(0) != nil && prev.Work.At(0).Session != "" && e.newWork(t.task) != nil && (moved(prev) || whole(prev))
 }
 
 // barelyBegun says whether an attempt was to go on with a session and was interrupted before it said a word to it.
@@ -161,7 +161,8 @@ func moved(prev *persistence.Attempt) bool { return prev.Misfit || prev.Broke !=
 
 // takeOver makes a the continuation of an attempt that failed, or that broke what is merged.
 func (e *Engine) takeOver(a, prev *persistence.Attempt) {
-	a.Work.Session, a.Work.Counters = prev.Work.Session, prev.Work.Counters
+	own := prev.Work.At(0)
+	a.Work.Session, a.Work.Counters = own.Session, own.Counters
 	if moved(prev) {
 		a.Workspace = filepath.Join(e.o.Area, string(a.Task)) // the same folder: agents find their sessions by it
 		if prev.Misfit {

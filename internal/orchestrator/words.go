@@ -24,6 +24,9 @@ const (
 // goOnText is what an agent is told that goes on in its own session.
 func (t *talk) goOnText() (string, error) {
 	w, prev := t.w, t.at.brief.previous
+	if text, err := t.reopening(); text != "" || err != nil {
+		return text, err
+	}
 	var b strings.Builder
 	if w.Turn == 0 && prev != nil { // the session of an attempt that failed
 		fmt.Fprintf(&b, "Your work was checked and is not done: %s\n", prev.Error)
@@ -96,9 +99,9 @@ func (t *talk) answers() (string, error) {
 
 // handOverText is what a new session is told that takes over the work of an earlier one.
 func (t *talk) handOverText(why string) (string, error) {
-	prompt, err := t.at.compose()
-	if err != nil {
-		return "", err
+	prompt, err := t.opening()
+	if err != nil || t.at.step().Review { // which is told all that there is to review
+		return prompt, err
 	}
 	said, err := t.history()
 	if err != nil {
@@ -244,6 +247,9 @@ func clip(s string, n int) string {
 // tool for that, and git shows a change where the task is to change files. Else it is asked to go on.
 func (t *talk) evidence(r *provider.Result) (*message, error) {
 	at, w := t.at, t.w
+	if at.step().Review {
+		return t.verdict(r)
+	}
 	told, err := at.e.told(&at.a)
 	if err != nil {
 		return nil, err

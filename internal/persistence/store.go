@@ -174,6 +174,17 @@ type RunOptions struct {
 	SandboxWrites []string `json:"sandbox_writes,omitempty"`
 	// Merge says how work is merged into the integration branch.
 	Merge Merging `json:"merge,omitzero"`
+	// Workflows are the steps of workflows by name, the first being the task's own; WorkflowOf are the tasks that have one.
+	Workflows  map[string][]scheduler.Step `json:"workflows,omitempty"`
+	WorkflowOf map[scheduler.TaskID]string `json:"workflow_of,omitempty"`
+}
+
+// StepsOf are the steps of a task: those of its workflow, or its own work alone.
+func (o *RunOptions) StepsOf(id scheduler.TaskID) []scheduler.Step {
+	if steps := o.Workflows[o.WorkflowOf[id]]; len(steps) > 0 {
+		return steps
+	}
+	return []scheduler.Step{{}}
 }
 
 // Merging is how work is merged into a run's integration branch. The zero value checks nothing.

@@ -15,6 +15,7 @@ type Options struct {
 	Agents           []string            // roles that the configuration defines
 	Providers        []string            // words that `provider` takes; nil = only "command"
 	DefaultIsolation scheduler.Isolation // of tasks when neither they nor the plan's defaults say; "" stays ""
+	Workflows        map[string]Workflow // that the configuration defines
 	Dir              string              // folder that prompt_file is relative to; "" = the folder of the plan file
 }
 
@@ -88,11 +89,11 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"budget", "approve", "vars", "workflows", "providers", "notify", "include"}
+	laterPlanKeys = []string{"budget", "approve", "vars", "providers", "notify", "include"}
 	laterTaskKeys = []string{
-		"budget", "approve", "workflow", "for_each", "vars", "permissions", "model", "when", "if", "env",
+		"budget", "approve", "for_each", "vars", "permissions", "model", "when", "if", "env",
 	}
-	laterDefaultsKeys = []string{"budget", "approve", "workflow", "permissions", "model", "env"}
+	laterDefaultsKeys = []string{"budget", "approve", "permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
 	laterMergeKeys    = []string{"into", "style"}
@@ -115,6 +116,8 @@ func (c *checker) check() {
 	if c.draft.tasksAt == nil {
 		c.Whole("no-tasks", "the plan has no tasks", "add `tasks:` with at least one task below it")
 	}
+	c.draft.configured = c.o.Workflows
+	c.checkWorkflows()
 	c.checkAgents()
 	c.resolve()
 	c.findCycles()

@@ -78,6 +78,12 @@ var planKeys = []key[draft]{
 		set:   (*checker).setAgents,
 	},
 	{
+		name: "workflows", shape: mapOf("workflow", 0),
+		examples: []any{map[string]any{"reviewed": map[string]any{"steps": []any{map[string]any{"agent": "coder"}, map[string]any{"agent": "reviewer", "on_reject": "back", "max_rounds": 3}}}}},
+		about:    "Workflows of this plan, by name. They come before the configuration's of the same name.",
+		set:      (*checker).setWorkflows,
+	},
+	{
 		name: "tasks", shape: mapOf("task", 1), required: true,
 		examples: []any{map[string]any{"lint": map[string]any{"run": "make lint"}}},
 		about:    "The tasks, by id. An id has a-z, 0-9, '.', '_' and '-', at most 64 of them; it names a branch and a folder.",
@@ -87,7 +93,7 @@ var planKeys = []key[draft]{
 
 // The keys below `defaults`.
 var defaultsKeys = []key[settings]{
-	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), workspaceKey(same),
+	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), workflowKey(same), workspaceKey(same),
 }
 
 // The keys of a task.
@@ -129,7 +135,7 @@ var taskKeys = []key[task]{
 		about: "Globs of the files that the task may change, relative to the repository (*, **, ?, [..], {a,b}). Tasks whose globs overlap do not run at the same time.",
 		set:   (*checker).setWrites,
 	},
-	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workspaceKey(ofTask),
+	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workflowKey(ofTask), workspaceKey(ofTask),
 }
 
 // The keys of `merge`.

@@ -30,6 +30,8 @@ type Plan struct {
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
 	merge       merging
+	workflows   map[string]Workflow // that the plan defines
+	configured  map[string]Workflow // that the configuration defines
 }
 
 // merging is how work is merged, as `merge` says.
@@ -89,6 +91,7 @@ type settings struct {
 	strict    *bool            // nil = not given
 	setup     *scheduler.Setup // nil = not given
 	questions string           // one of Questions; empty = not given
+	workflow  document.Item    // the name of one, or none; empty = not given
 }
 
 // StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
@@ -181,7 +184,11 @@ func (p *Plan) compile(t *task) *scheduler.Task {
 		Status:      scheduler.TaskPending,
 	}
 	if t.run.at == nil {
-		c.AgentRole = first(t.agent.Text, p.defaults.agent.Text)
+		own := ""
+		if _, w := p.workflowOf(t); w != nil {
+			own = w.Agent
+		}
+		c.AgentRole = first(t.agent.Text, own, p.defaults.agent.Text)
 	}
 	for _, d := range t.deps {
 		c.DependsOn = append(c.DependsOn, scheduler.TaskID(p.tasks[d].id))

@@ -28,6 +28,8 @@ func Schema() []byte {
 		"retry":     describeLevel(retryKeys),
 		"workspace": describeLevel(workspaceKeys),
 		"merge":     describeLevel(mergeKeys),
+		"workflow":  describeLevel(workflowKeys),
+		"step":      describeLevel(stepKeys),
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

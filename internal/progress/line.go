@@ -88,6 +88,8 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		l.word, l.details, l.loud = "asks", t.Reason, true
 	case event.TaskAnswered:
 		l.word, l.details = "answered", view.SanitizeLine(e.Message)
+	case event.TaskReviewed:
+		l.word, l.details = "reviewed", reviewed(e)
 	case event.TaskWaiting:
 		l.word, l.details, l.loud = "waiting", waiting(t), true
 	case event.TaskConflict:
@@ -122,12 +124,22 @@ func waiting(t *view.Task) string {
 	return join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
 }
 
+// reviewed says what an agent found of a task's work.
+func reviewed(e event.Event) string {
+	who := fmt.Sprintf("%s, round %d", view.SanitizeLine(e.Agent), e.Round)
+	if e.Action == "approve" {
+		return "approved by " + who
+	}
+	return join("changes wanted by "+who, cut(view.SanitizeLine(e.Message), maxTail))
+}
+
 // working is the heartbeat of a task.
 func (p *Plain) working(t *view.Task, now time.Time) line {
 	l := line{subject: t.ID, word: "working", details: view.Duration(t.Elapsed(now))}
 	if t.Phase != "" && t.Phase != scheduler.PhaseWorking {
 		l.details = join(l.details, string(t.Phase))
 	}
+	l.details = join(l.details, t.Step)
 	if t.Waits() {
 		l.word, l.details = "waiting", waiting(t)
 		return l

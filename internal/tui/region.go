@@ -125,6 +125,7 @@ func (m *model) row(t *view.Task) string {
 	} else if t.Phase != scheduler.PhaseWorking {
 		add(string(t.Phase), m.style.faint)
 	}
+	add(t.Step, m.style.faint)
 	add(cmp.Or(t.Doing, m.tails[t.ID]), m.style.plain)
 	return m.compose(width, spans...)
 }
