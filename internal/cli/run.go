@@ -245,6 +245,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
+			Merge: mergingOf(p, cfg),
 		},
 	}, nil
 }
@@ -264,6 +265,9 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	run.Options.Agents = agents
+	if err := in.resolver(ctx, p, run); err != nil {
+		return err
+	}
 	return in.preflight(ctx, agents)
 }
 

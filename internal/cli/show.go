@@ -43,6 +43,13 @@ type wholeTask struct {
 	TimeoutMS int64    `json:"timeout_ms"` // per attempt; 0 = none
 }
 
+// brokeDocument is a gate that fails on the merged work since an attempt's work is in it.
+type brokeDocument struct {
+	Found  string `json:"found"` // the task that brought it to light
+	Error  string `json:"error"`
+	Output string `json:"output"`
+}
+
 // attemptDocument is one try at a task in JSON.
 type attemptDocument struct {
 	Number     int               `json:"number"`
@@ -60,6 +67,8 @@ type attemptDocument struct {
 	Saved      string            `json:"saved"`
 	SavedRef   string            `json:"saved_ref"`
 	Merged     string            `json:"merged"` // commit id on the integration branch
+	Broke      *brokeDocument    `json:"broke"`  // what it was found to have broken once it was merged; null = nothing
+	Awaits     string            `json:"awaits"` // the task whose repair of the merged work it waits for; empty = none
 	Conflicts  []string          `json:"conflicts"`
 	Files      int               `json:"files"`
 	Additions  int               `json:"additions"`
@@ -140,6 +149,10 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
 			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
 			Usage: usageOf(at), Turns: turnsOf(at), Steps: stepsOf(t.AgentRole, at),
+		}
+		d.Awaits = string(at.Awaits)
+		if br := at.Broke; br != nil {
+			d.Broke = &brokeDocument{Found: string(br.Found), Error: br.Error, Output: br.Output}
 		}
 		if at.Work != nil {
 			d.Sandbox = at.Work.Sandbox
@@ -314,5 +327,14 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	}
 	if at.Merged != "" {
 		fmt.Fprintf(b, "  merged as %s\n", short(at.Merged))
+	}
+	if at.Awaits != "" {
+		fmt.Fprintf(b, "  waits until %s has repaired what is merged\n", at.Awaits)
+	}
+	if br := at.Broke; br != nil {
+		fmt.Fprintf(b, "  %s (found with %s)\n", pt.red(view.SanitizeLine(br.Error)), br.Found)
+		for _, line := range view.LastLines(view.Sanitize(br.Output), outputLines) {
+			fmt.Fprintf(b, "    %s\n", pt.dim(line))
+		}
 	}
 }

@@ -89,13 +89,14 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"budget", "approve", "vars", "providers", "merge", "notify", "include"}
+	laterPlanKeys = []string{"budget", "approve", "vars", "providers", "notify", "include"}
 	laterTaskKeys = []string{
 		"budget", "approve", "for_each", "vars", "permissions", "model", "when", "if", "env",
 	}
 	laterDefaultsKeys = []string{"budget", "approve", "permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
+	laterMergeKeys    = []string{"into", "style"}
 )
 
 // check reads the whole document.

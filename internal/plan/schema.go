@@ -27,6 +27,7 @@ func Schema() []byte {
 		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
 		"workspace": describeLevel(workspaceKeys),
+		"merge":     describeLevel(mergeKeys),
 		"workflow":  describeLevel(workflowKeys),
 		"step":      describeLevel(stepKeys),
 	}

@@ -123,6 +123,8 @@ func (m *model) row(t *view.Task) string {
 	}
 	if !t.Until.IsZero() {
 		add("waits until "+t.Until.Local().Format("15:04")+": "+t.Reason, m.style.faint)
+	} else if t.Waits() {
+		add("waits "+t.Reason, m.style.faint)
 	} else if t.Phase != scheduler.PhaseWorking {
 		add(string(t.Phase), m.style.faint)
 	}
