@@ -220,6 +220,23 @@ func noSession(role, workflow string) error {
 		"agent %q is a shell command: it has no session to go on with, which the workflow %s needs", role, workflow)
 }
 
+// resolver adds the role that resolves conflicts, where the run wants one.
+func (in *inspector) resolver(ctx context.Context, p *plan.Plan, run *persistence.Run) error {
+	role := persistence.ResolverRole
+	if m := run.Options.Merge.OnConflict; m == "" || m == plan.Conflicts[0] {
+		return nil
+	}
+	agent, ok := roleOf(p, in.cfg, role)
+	if !ok {
+		return usageError("orc agents list", "there is no agent %q", role)
+	}
+	r, err := in.resolve(ctx, role, agent)
+	if err == nil {
+		run.Options.Agents[role] = r
+	}
+	return err
+}
+
 // preflight fails when an agent that a run needs is missing or logged out.
 func (in *inspector) preflight(ctx context.Context, agents map[string]persistence.Agent) error {
 	roles := map[string][]string{}

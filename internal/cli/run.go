@@ -254,6 +254,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
 			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Budget: budget, TaskBudget: p.TaskBudget(), BudgetOf: p.BudgetOf(),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
+			Merge: mergingOf(p, cfg),
 		},
 	}, nil
 }
@@ -273,6 +274,9 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	run.Options.Agents = agents
+	if err := in.resolver(ctx, p, run); err != nil {
+		return err
+	}
 	return in.preflight(ctx, agents)
 }
 

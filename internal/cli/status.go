@@ -222,18 +222,27 @@ func remark(d taskDocument, p *picture) string {
 	case scheduler.TaskRunning:
 		if len(d.Conflicts) > 0 {
 			say("conflict in " + some(d.Conflicts))
+			if d.Resolved {
+				say("resolved, waits for your yes")
+			}
 		} else if len(d.Questions) > 0 {
 			say("asks: " + firstLine(d.Questions[0].Text))
 		} else if d.Wants != "" {
 			say(firstLine(d.WaitsFor))
 		} else if d.WaitsUntil != nil {
 			say("waits until " + d.WaitsUntil.Local().Format("15:04") + ": " + firstLine(d.WaitsFor))
+		} else if d.WaitsFor != "" {
+			say("waits: " + d.WaitsFor)
 		} else {
 			say(string(d.Phase))
 		}
 		say(d.Step)
 		say(tries)
+		say(repairs(d))
 	case scheduler.TaskEligible:
+		if say(repairs(d)); d.Repairs != "" {
+			break
+		}
 		if d.Attempts > 0 && d.Error != "" {
 			say("again after: " + firstLine(d.Error))
 		} else if d.Attempts > 0 {
@@ -296,6 +305,14 @@ func (p *picture) spentParts() []string {
 		parts = append(parts, "time")
 	}
 	return parts
+}
+
+// repairs says what a task that is sent back has to repair.
+func repairs(d taskDocument) string {
+	if d.Repairs == "" {
+		return ""
+	}
+	return "sent back: " + firstLine(d.Repairs)
 }
 
 // unsettled names what a task still waits for.

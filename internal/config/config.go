@@ -29,8 +29,13 @@ type Config struct {
 	Sandbox     string                   // "auto", "required" or "off": of agents that do not say
 	// SandboxWrites are absolute paths that every sandboxed command may write, beside its workspace and what is usual.
 	SandboxWrites []string
-	Grace         time.Duration // between asking a process to end and killing it
-	Retention     time.Duration // how long finished runs are kept
+	// MergeVerify: what a merge makes is checked before it counts, where the plan does not say. MergeCommand is the gate
+	// then; empty = those of the tasks.
+	MergeVerify  bool
+	OnConflict   string // "stop", "agent" or "ask": of work that conflicts when no attempt is left
+	MergeCommand string
+	Grace        time.Duration // between asking a process to end and killing it
+	Retention    time.Duration // how long finished runs are kept
 
 	StallTimeout time.Duration // how long nothing may be heard of an agent without a tool at work
 	ToolTimeout  time.Duration // how long one of its tools may be

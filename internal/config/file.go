@@ -147,7 +147,7 @@ func (m *merge) scalar(r *document.Reader, k Key, f document.Field, origin Origi
 		r.Error(f.Value, "bad-value", fmt.Sprintf("`%s` %s", k.Name, problem), help)
 		return
 	}
-	if k.runs {
+	if k.runs && text != "true" && text != "false" { // these are no commands to agree with
 		m.command(k.Name, text)
 	}
 	m.values[k.Name] = append(m.values[k.Name], Value{Text: text, Origin: origin})

@@ -23,7 +23,7 @@ const (
 	TaskStarted     Kind = "task.started"     // attempt Attempt of Attempts begins; Agent
 	TaskPhase       Kind = "task.phase"       // Phase of the running attempt changed
 	TaskActivity    Kind = "task.activity"    // what its agent does right now: Message; at most two per second
-	TaskWaiting     Kind = "task.waiting"     // the attempt goes on at Until by itself: Reason; spends nothing
+	TaskWaiting     Kind = "task.waiting"     // the attempt goes on by itself, at Until if that is known: Reason; spends nothing
 	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
 	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
 	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start or merge

@@ -103,6 +103,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	}
 	switch e.Kind {
 	case event.TaskStarted:
+		delete(c.reset, id)
 		c.startEvent(f, e, id)
 	case event.TaskPhase:
 		if scheduler.Phase(e.Phase) == scheduler.PhaseWorking {
@@ -123,7 +124,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	case event.TaskCompleted:
 		f.commit[id] = e.Commit
 	case event.TaskReset:
-		f.spent[id] = 0
+		f.spent[id], c.reset[id] = 0, true
 	}
 	if to == "" { // it tells no state
 		return
@@ -153,7 +154,7 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 		c.worked[k] = true
 	}
 	t := c.task[id]
-	if allowed := max(t.Attempts, 1); f.spent[id] >= allowed {
+	if allowed := max(t.Attempts, 1); f.spent[id] >= allowed && !c.resolves(k) {
 		c.broken(Allowance, "%s started although %s had spent all of its %d attempts", k, id, allowed)
 	}
 	for _, need := range t.DependsOn {
@@ -182,6 +183,12 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 	if f.slots > 0 && active > f.slots {
 		c.broken(Limit, "%s started as one of %d, with %d slots", k, active, f.slots)
 	}
+}
+
+// resolves says whether an attempt is the resolver's, which is beside those that the task is allowed.
+func (c *checker) resolves(k key) bool {
+	a := c.attempt[k]
+	return a != nil && a.Resolve != nil
 }
 
 // checkBase says whether what a need had merged is in the base of an attempt.

@@ -30,6 +30,8 @@ type attempt struct {
 	said   string                 // what the task is told
 	result *string                // what the work that is done came to; nil = nothing yet
 	began  bool                   // its command may have been started
+
+	conflict []workspace.ConflictFile // that it is to resolve, as it was when its workspace was made
 }
 
 // launch starts the goroutine of an attempt. Called by the loop only.
@@ -41,9 +43,9 @@ func (e *Engine) launch(s start) {
 	if s.stop != nil {
 		cancel(s.stop)
 	}
-	task := *t.task
+	task := e.does(t.task, t.attempt)
 	s.attempt.Work = t.attempt.Work.Clone() // with what was said since the start was decided about
-	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
+	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: task, brief: e.briefOf(t)}
 	at.brief.last = s.last
 	e.attempts.Go(func() {
 		defer cancel(nil)
@@ -134,11 +136,6 @@ func (at *attempt) phase(p scheduler.Phase, events ...event.Event) error {
 func (at *attempt) prepare() error {
 	a, e := &at.a, at.e
 	if a.Isolation != scheduler.IsolationNone {
-		base, err := e.o.Repository.Integration(at.ctx, string(a.Run))
-		if err != nil {
-			return err
-		}
-		a.Base = base
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err != nil {
 			return err
@@ -146,7 +143,7 @@ func (at *attempt) prepare() error {
 		if err := at.rescue(); err != nil {
 			return err
 		}
-		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
+		if err := at.take(ws); err != nil {
 			return err
 		}
 		fault.Point("attempt.workspace")
@@ -163,6 +160,40 @@ func (at *attempt) prepare() error {
 		at.said = prompt
 	}
 	return nil
+}
+
+// take makes the workspace.
+func (at *attempt) take(ws Workspaces) error {
+	if at.a.Resolve != nil {
+		return at.takeConflict(ws)
+	}
+	cut, err := at.chooseBase()
+	if err != nil {
+		return err
+	}
+	spec := at.e.spec(&at.a)
+	spec.Base = cut
+	return ws.Take(at.ctx, spec)
+}
+
+// chooseBase finds the commit that the attempt's work counts from, and the one that its workspace is cut from. They are
+// the integration's head, unless earlier work is gone on with: then that is in the workspace too, if it fits.
+func (at *attempt) chooseBase() (cut string, err error) {
+	a, e := &at.a, at.e
+	if a.Onto != "" {
+		last := at.brief.previous
+		m, err := e.o.Repository.Onto(at.ctx, string(a.Run), string(a.Task), last.Number, a.Onto, e.title(a.Task)+" (on top of what is merged)")
+		if err == nil {
+			a.Base = m.Old
+			return m.New, nil
+		}
+		if conflict := (*workspace.ConflictError)(nil); !errors.As(err, &conflict) {
+			return "", err
+		}
+		a.Onto = "" // only its session is gone on with
+	}
+	a.Base, err = e.o.Repository.Integration(at.ctx, string(a.Run))
+	return a.Base, err
 }
 
 // begin makes durable that the work begins.

@@ -66,9 +66,9 @@ func jittered(first, longest time.Duration, n int, random float64) time.Duration
 	return time.Duration(random * float64(bound))
 }
 
-// waits says whether an attempt waits until a time.
+// waits says whether an attempt waits for something that comes by itself: a time, or another task's repair.
 func waits(a *persistence.Attempt) bool {
-	return a != nil && a.Phase == scheduler.PhaseWaiting && a.Outcome == "" && a.Work != nil && a.Work.Wait != ""
+	return awaits(a) || a != nil && a.Phase == scheduler.PhaseWaiting && a.Outcome == "" && a.Work != nil && a.Work.Wait != ""
 }
 
 // park records that an attempt waits until a time. At a usage limit nothing else of its account starts meanwhile.
@@ -200,6 +200,7 @@ func (e *Engine) goOn(b *batch, t *tracked) {
 // endParked ends a parked attempt that a person canceled; its work is saved by the goroutine that it gets for that.
 func (e *Engine) endParked(b *batch, t *tracked) {
 	delete(e.parked, t.task.ID)
+	delete(e.awaiting, t.task.ID)
 	t.attempt.Canceling = true
 	b.record(*t.attempt)
 	b.starts = append(b.starts, start{attempt: *t.attempt, from: scheduler.PhaseWaiting, stop: errCanceled})
@@ -217,6 +218,10 @@ func (e *Engine) restoreWaits(b *batch, attempts []persistence.Attempt) {
 	}
 	for _, id := range e.order {
 		if t := e.tasks[id]; t.task.Status == scheduler.TaskRunning && waits(t.attempt) && !t.attempt.Canceling {
+			if awaits(t.attempt) {
+				e.awaiting[id] = true
+				continue
+			}
 			e.parked[id] = t.attempt.NotBefore
 		}
 	}

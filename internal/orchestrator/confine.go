@@ -54,7 +54,7 @@ func (at *attempt) cell(env []string) (Cell, error) {
 		return nil, nil
 	}
 	c, err := e.o.Confine(Room{
-		Agent: agent, Turn: at.a.Phase == scheduler.PhaseWorking && at.task.Command == "", Review: at.step().Review, Isolation: at.a.Isolation,
+		Agent: agent, Turn: at.a.Phase == scheduler.PhaseWorking && at.task.Command == "", Review: at.step().Review && at.a.Phase == scheduler.PhaseWorking, Isolation: at.a.Isolation,
 		Dir: at.dir(), State: e.stateOf(at.task.ID), Env: env,
 	})
 	if err != nil {

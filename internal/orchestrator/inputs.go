@@ -31,6 +31,7 @@ type ended struct {
 	lost    bool          // its supervisor went away
 	park    bool          // it waits until a time
 	kind    provider.Kind // of the failure
+	blame   *blame        // another task broke the merged work; nil = none is known to have
 	role    string        // whose; empty = the task's own agent
 }
 

@@ -154,6 +154,9 @@ func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []
 		Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
 		State: string(scheduler.RunRunning), Counts: e.counts(),
 	}))
+	if err := e.clearChecks(); err != nil {
+		return nil, err
+	}
 	if err := e.recover(ctx, b); err != nil {
 		return nil, err
 	}
@@ -210,7 +213,8 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		if x, ok := exits[turnKey(a)]; ok && a.Phase == scheduler.PhaseWorking {
 			s.exit = &recordedExit{Exit: x}
 		}
-		if a.Canceling && (a.Work != nil && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) || asks(a)) {
+		waiting := a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting
+		if a.Canceling && waiting && (a.Work != nil || awaits(a) || asks(a)) {
 			s.from, s.stop = scheduler.PhaseWaiting, errCanceled
 		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{

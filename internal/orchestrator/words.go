@@ -33,7 +33,7 @@ func (t *talk) goOnText() (string, error) {
 		if out := strings.TrimSpace(prev.Output); out != "" {
 			fmt.Fprintf(&b, "\n%s\n", lines(out, "    "))
 		}
-		b.WriteString("\nYour workspace is as you left it. Find the cause and correct it.\n")
+		b.WriteString("\n" + t.whereabouts(prev) + " Find the cause and correct it.\n")
 		if t.at.brief.note != "" {
 			fmt.Fprintf(&b, "\nNote: %s\n", t.at.brief.note)
 		}
@@ -62,6 +62,20 @@ func (t *talk) goOnText() (string, error) {
 		fmt.Fprintf(&b, "\nThis is the message of that turn, which you may not have received:\n\n%s\n", said)
 	}
 	return b.String(), nil
+}
+
+// whereabouts says what the workspace holds in which an agent goes on with the session of an earlier attempt.
+func (t *talk) whereabouts(prev *persistence.Attempt) string {
+	switch {
+	case !moved(prev):
+		return "Your workspace is as you left it."
+	case prev.Broke != nil:
+		return "Your workspace was made anew: it holds everything that is merged by now, your work included. Change no more than what the repair needs."
+	case t.at.a.Onto != "":
+		return "Your workspace was made anew: it holds your work on top of everything that others have had merged since."
+	}
+	return "Your workspace was made anew from everything that is merged by now. Your work does not fit onto that without conflicts and is not in it: it is commit " +
+		prev.Saved + "; bring it in."
 }
 
 // answers says what became of the questions of the turn that did not come to its end.
@@ -248,6 +262,9 @@ func (t *talk) evidence(r *provider.Result) (*message, error) {
 		if told.Declared.Summary != "" {
 			r.Summary = told.Declared.Summary
 		}
+	}
+	if m, err := t.markersLeft(r); m != nil || err != nil || r.Kind != "" {
+		return m, err
 	}
 	if len(at.task.WritesFiles) > 0 && at.a.Isolation != scheduler.IsolationNone {
 		changes, _, err := at.changes()

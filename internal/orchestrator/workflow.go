@@ -13,7 +13,15 @@ import (
 )
 
 // steps are how the task is worked through: one step, its own work, or those of its workflow.
-func (at *attempt) steps() []scheduler.Step { return at.e.run.Options.StepsOf(at.task.ID) }
+func (at *attempt) steps() []scheduler.Step { return at.e.stepsOf(at.task.ID, &at.a) }
+
+// stepsOf are the steps of an attempt: those of its task, or, of one that resolves a conflict, that alone.
+func (e *Engine) stepsOf(id scheduler.TaskID, a *persistence.Attempt) []scheduler.Step {
+	if a.Resolve != nil {
+		return []scheduler.Step{{}}
+	}
+	return e.run.Options.StepsOf(id)
+}
 
 // place is the index of the present step.
 func (at *attempt) place() int {
@@ -45,8 +53,8 @@ func (e *Engine) presentRole(t *tracked) string {
 	if t.attempt == nil || t.attempt.Work == nil || t.attempt.Outcome != "" {
 		return t.task.AgentRole
 	}
-	steps := e.run.Options.StepsOf(t.task.ID)
-	return e.roleOf(t.task, steps[min(t.attempt.Work.Step, len(steps)-1)])
+	steps := e.stepsOf(t.task.ID, t.attempt)
+	return e.roleOf(e.does(t.task, t.attempt), steps[min(t.attempt.Work.Step, len(steps)-1)])
 }
 
 // working takes the present step's work to its end, and says which phase follows.
@@ -70,6 +78,13 @@ func (at *attempt) working(exit *recordedExit) (scheduler.Phase, *ended) {
 		end := at.failed(why, hopeless(r.Kind))
 		end.kind, end.role = r.Kind, at.role()
 		return "", &end
+	}
+	left, err := at.markers() // an agent was asked to go on; a command was not
+	if err != nil {
+		return "", over(at.end(err, "look for conflict markers"))
+	}
+	if left != nil {
+		return "", over(at.failed("conflict markers are left in "+some(left), false))
 	}
 	if at.result = &r.Summary; a.Work != nil {
 		at.result = at.summary()

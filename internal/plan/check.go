@@ -89,13 +89,14 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"vars", "providers", "merge", "notify", "include"}
+	laterPlanKeys = []string{"vars", "providers", "notify", "include"}
 	laterTaskKeys = []string{
 		"for_each", "vars", "permissions", "model", "when", "if", "env",
 	}
 	laterDefaultsKeys = []string{"permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
+	laterMergeKeys    = []string{"into", "style"}
 )
 
 // check reads the whole document.

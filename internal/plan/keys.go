@@ -67,6 +67,13 @@ var planKeys = []key[draft]{
 		set:   (*checker).setWorkspace,
 	},
 	{
+		name: "merge", shape: object("merge"), examples: []any{map[string]any{"verify": true}, map[string]any{"verify": "make test"}},
+		about: "How the tasks' work is merged into the run's branch. Default: as the configuration's `merge` says.",
+		set: func(c *checker, d *draft, f document.Field) {
+			read(c, f.Value, "`merge`", mergeKeys, laterMergeKeys, &d.merge)
+		},
+	},
+	{
 		name: "agents", shape: mapOf("agent", 0), examples: []any{map[string]any{"coder": map[string]any{"provider": "command", "command": "./agent.sh"}}},
 		about: "Agents of this plan, by role. They come before the configuration's agents of the same role.",
 		set:   (*checker).setAgents,
@@ -130,6 +137,22 @@ var taskKeys = []key[task]{
 		set:   (*checker).setWrites,
 	},
 	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), approveKey(ofTask), budgetKey(ofTask, aboutTaskBudget), workflowKey(ofTask), workspaceKey(ofTask),
+}
+
+// The keys of `merge`.
+var mergeKeys = []key[merging]{
+	{
+		name: "verify", shape: either(truth, list), examples: []any{true, "make test"},
+		about: "Whether what a merge makes is checked before it counts. true: where something was merged since a task began, its gates and those of the tasks merged since run again. Shell commands: these must succeed on every result of a merge instead. Default: the configuration's, which is false.",
+		set:   (*checker).setMergeVerify,
+	},
+	{
+		name: "on_conflict", shape: choice(Conflicts...), examples: []any{"agent"},
+		about: "What becomes of work that conflicts with what is merged when its task has no attempt left. stop: it waits for a person. agent: the agent `resolver` resolves it, and the gates of both sides run. ask: that too, but its result counts only after `orc merge --continue`. Default: the configuration's, which is stop.",
+		set: func(c *checker, m *merging, f document.Field) {
+			m.conflict, _ = c.Choice(f.Value, "`on_conflict`", Conflicts, nil)
+		},
+	},
 }
 
 // The keys of the long form of `retry`.

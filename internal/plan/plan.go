@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"orchestrator/internal/plan/document"
@@ -28,8 +29,16 @@ type Plan struct {
 	strict      bool                // strict_writes of tasks that say nothing
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
+	merge       merging
 	workflows   map[string]Workflow // that the plan defines
 	configured  map[string]Workflow // that the configuration defines
+}
+
+// merging is how work is merged, as `merge` says.
+type merging struct {
+	verify   *bool    // nil = not given
+	commands []string // the gates of merged results
+	conflict string   // one of Conflicts; empty = not given
 }
 
 // Source is the text that a plan was made of.
@@ -117,6 +126,19 @@ func (p *Plan) Questions() string { return first(p.defaults.questions, p.whole.q
 func (p *Plan) QuestionsOf() map[scheduler.TaskID]string {
 	return own(p, func(t *task) (string, bool) { return t.questions, t.questions != "" })
 }
+
+// MergeVerify says whether what a merge makes is checked before it counts, and by which commands; without any, by the
+// gates of the tasks. given is false when the plan does not say.
+func (p *Plan) MergeVerify() (verify bool, commands []string, given bool) {
+	if p.merge.verify == nil {
+		return false, nil, false
+	}
+	return *p.merge.verify, slices.Clone(p.merge.commands), true
+}
+
+// OnConflict is what becomes of work that conflicts when its task has no attempt left, one of Conflicts; empty = the plan
+// does not say.
+func (p *Plan) OnConflict() string { return p.merge.conflict }
 
 // Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
 func (p *Plan) Setup() *scheduler.Setup { return p.defaults.setup }

@@ -95,7 +95,7 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 	case event.TaskGranted:
 		l.word, l.details = "approved", view.SanitizeLine(e.Wants)
 	case event.TaskWaiting:
-		l.word, l.details, l.loud = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason), true
+		l.word, l.details, l.loud = "waiting", waiting(t), true
 	case event.TaskConflict:
 		l.word, l.details, l.loud = "conflict", view.List(t.Paths, maxPaths), true
 	case event.TaskCompleted:
@@ -120,6 +120,14 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 	return l, true
 }
 
+// waiting says what a task waits for that comes by itself.
+func waiting(t *view.Task) string {
+	if t.Until.IsZero() {
+		return t.Reason
+	}
+	return join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+}
+
 // reviewed says what an agent found of a task's work.
 func reviewed(e event.Event) string {
 	who := fmt.Sprintf("%s, round %d", view.SanitizeLine(e.Agent), e.Round)
@@ -136,8 +144,8 @@ func (p *Plain) working(t *view.Task, now time.Time) line {
 		l.details = join(l.details, string(t.Phase))
 	}
 	l.details = join(l.details, t.Step)
-	if !t.Until.IsZero() {
-		l.word, l.details = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+	if t.Waits() {
+		l.word, l.details = "waiting", waiting(t)
 		return l
 	}
 	if t.Doing != "" {

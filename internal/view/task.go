@@ -52,6 +52,11 @@ func (t *Task) Ran() bool { return t.Attempt > 0 }
 // NeedsYou says whether the task waits for a person.
 func (t *Task) NeedsYou() bool { return !t.WaitsFrom.IsZero() && !t.Status.Terminal() }
 
+// Waits says whether it waits for something that comes by itself: a time, or another task.
+func (t *Task) Waits() bool {
+	return t.Phase == scheduler.PhaseWaiting && t.Status == scheduler.TaskRunning && !t.NeedsYou()
+}
+
 // Elapsed is how long the present attempt has run, or how long the last one took.
 func (t *Task) Elapsed(now time.Time) time.Duration {
 	if t.Status == scheduler.TaskRunning && t.EndedAt.IsZero() && !t.StartedAt.IsZero() {
