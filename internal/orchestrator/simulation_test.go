@@ -156,9 +156,9 @@ func drawSimPlan(seed uint64) simPlan {
 		does.needs = t.DependsOn
 		p.tasks, p.does[id] = append(p.tasks, t), does
 	}
-	p.merge.Verify = true
+	p.options.Merge.Verify = true
 	if rng.IntN(3) == 0 {
-		p.merge.Commands = []string{gateRun, gateHalves}
+		p.options.Merge.Commands = []string{gateRun, gateHalves}
 	}
 	return p
 }
