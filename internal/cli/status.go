@@ -265,14 +265,6 @@ func remark(d taskDocument, p *picture) string {
 	return view.SanitizeLine(strings.Join(parts, "  "))
 }
 
-// repairs says what a task that is sent back has to repair.
-func repairs(d taskDocument) string {
-	if d.Repairs == "" {
-		return ""
-	}
-	return "sent back: " + firstLine(d.Repairs)
-}
-
 // wordOn are the commands by which a person gives a task what it waits for; empty = it waits for nothing of that kind.
 func (p *picture) wordOn(t *scheduler.Task) [][2]string {
 	at, id := p.last(t.ID), string(t.ID)
@@ -315,6 +307,14 @@ func (p *picture) spentParts() []string {
 		parts = append(parts, "time")
 	}
 	return parts
+}
+
+// repairs says what a task that is sent back has to repair.
+func repairs(d taskDocument) string {
+	if d.Repairs == "" {
+		return ""
+	}
+	return "sent back: " + firstLine(d.Repairs)
 }
 
 // unsettled names what a task still waits for.

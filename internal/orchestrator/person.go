@@ -41,7 +41,8 @@ func (at *attempt) needsYes(step scheduler.Approval) bool {
 	if step == scheduler.ApproveStart {
 		return !at.a.Consent.Start
 	}
-	return at.a.Consent.Merge != at.a.Saved
+	agreed := at.a.Resolve != nil && at.a.Resolve.Agreed // a yes to the resolved conflict is one to its merge
+	return !agreed && at.a.Consent.Merge != at.a.Saved
 }
 
 // mayStart asks for what an attempt needs before it begins its work; nil = it has all.
@@ -155,6 +156,9 @@ func (e *Engine) reject(b *batch, t *tracked, reason string) error {
 	a.Outcome, a.Rejected, a.ExitCode, a.Output = scheduler.OutcomeFailed, merge, nil, "" // how its command ended is not why
 	a.Phase, a.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.remember()
+	if a.Resolve != nil { // the resolver begins anew
+		t.note = a.Error
+	}
 	b.record(*a)
 	return e.step(b, scheduler.AttemptEnded{
 		Task: a.Task, Outcome: scheduler.OutcomeFailed, Error: a.Error, Final: !merge, Rejected: merge,

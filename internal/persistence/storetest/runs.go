@@ -201,6 +201,9 @@ func attempts(t *testing.T, s persistence.Store) {
 		Conflicts: []string{"x,y", "z\n"}, Files: 1, Additions: 2, Deletions: 3, ExitCode: &code, Note: "again",
 		NotBefore: at, StartedAt: at.Add(1 * time.Second), EndedAt: at.Add(2 * time.Second), Canceling: true, Cleaned: true, Rejected: true,
 		Consent: persistence.Consent{Wants: persistence.WishMerge, Since: at, Reason: "r", Parts: []string{"cost"}, Back: scheduler.PhaseMerging, Given: true, Start: true, Merge: "m"},
+		Onto:    "o0", Checked: "t0", Misfit: true, Awaits: "b", Handed: true,
+		Resolve: &persistence.Resolution{Attempt: 1, Tip: "c9", Base: "b9", Paths: []string{"x"}, With: []scheduler.TaskID{"b"}, Done: true, Agreed: true},
+		Broke:   &persistence.Breakage{Found: "b", Error: "exit 1", Output: "no"},
 		Work: &persistence.Work{
 			Provider: "p", Account: "mine", Session: "s-1", Turn: 3, Open: true, Said: "/said", From: 7, Offset: 1 << 40, Index: 2, Events: 9,
 			Before: persistence.Usage{Input: 5}, Counters: persistence.Usage{Input: 8, Cost: 0.25, Priced: true}, Reason: "busy",

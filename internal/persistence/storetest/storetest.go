@@ -75,6 +75,7 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 			FailFast: true, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
 			Agents:    map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat", Sandbox: "auto"}},
 			Workflows: map[string][]scheduler.Step{"reviewed": {{}, {Agent: "reviewer", Review: true, Prompt: "look", Rounds: 3, Final: true}}},
+			Merge:     persistence.Merging{Verify: true, Commands: []string{"make test"}, OnConflict: "ask"},
 			ApproveOf: map[scheduler.TaskID][]scheduler.Approval{"a": {scheduler.ApproveStart}}, Approve: []scheduler.Approval{scheduler.ApproveMerge},
 			Budget: scheduler.Budget{Cost: 1.5, Tokens: 9, Time: time.Hour}, TaskBudget: scheduler.Budget{Tokens: 3}, Overspent: "all of it",
 			BudgetOf:      map[scheduler.TaskID]scheduler.Budget{"b": {Time: time.Minute}},
