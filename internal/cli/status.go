@@ -273,6 +273,8 @@ func (p *picture) wordOn(t *scheduler.Task) [][2]string {
 		return [][2]string{{"orc approve " + id, "let it start; no: --reject 'why'"}}
 	case persistence.WishMerge:
 		return [][2]string{{"orc diff " + id, "what it changed"}, {"orc approve " + id, "merge it; no: --reject 'why'"}}
+	case persistence.WishReview:
+		return [][2]string{{"orc show " + id, "what its reviewer says"}, {"orc approve " + id, "accept it as it is; back to work: --reject 'why'"}}
 	case persistence.WishBudget:
 		if p.run.Options.Overspent == "" {
 			return [][2]string{{"orc resume --budget " + view.More(id, at.Consent.Parts), "give it more, and go on"}}
