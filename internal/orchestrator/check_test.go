@@ -181,8 +181,10 @@ func TestBaseThatFailsIsSaid(t *testing.T) {
 func lateFinders(r *rig, vandal *scheduler.Task) []*scheduler.Task {
 	vandal.ID, vandal.DependsOn, vandal.WritesFiles = "vandal", []scheduler.TaskID{"guard"}, []string{"broken.txt", "fixed.txt"}
 	return []*scheduler.Task{
-		{ID: "guard", Command: "until test -e " + filepath.Join(r.data, "late") + "; do sleep 0.02; done; echo guard > guard.txt",
-			Verify: []string{guarded}, WritesFiles: []string{"guard.txt"}},
+		{
+			ID: "guard", Command: "until test -e " + filepath.Join(r.data, "late") + "; do sleep 0.02; done; echo guard > guard.txt",
+			Verify: []string{guarded}, WritesFiles: []string{"guard.txt"},
+		},
 		vandal,
 		{ID: "late", WritesFiles: []string{"late.txt"}, Attempts: 3},
 		{ID: "end", Command: "cat late.txt guard.txt broken.txt > end.txt", DependsOn: []scheduler.TaskID{"late", "vandal"}},

@@ -78,6 +78,7 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 			WorkflowOf:    map[scheduler.TaskID]string{"a": "reviewed"},
 			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail",
 			Sandbox: "required", SandboxWrites: []string{"/src/cache"},
+			Merge: persistence.Merging{Verify: true, Commands: []string{"make test"}, OnConflict: "ask"},
 		},
 		Mark: "f00d", CreatedAt: at,
 	}
