@@ -179,32 +179,9 @@ const (
 func (a *App) writeShow(ctx context.Context, p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile, said conversation) error {
 	pt := a.paint(a.Stdout)
 	var b strings.Builder
-	m := p.mark(t)
-	title := doc.Task.ID
-	if doc.Task.Name != "" {
-		title += " · " + view.SanitizeLine(doc.Task.Name)
-	}
-	fmt.Fprintf(&b, "%s %s · %s · run %s\n", pt.sgr(m.color, m.sign(a.ascii())), pt.bold(title), m.word, p.run.ID)
-	if e := view.Sanitize(doc.Task.Error); e != "" {
-		fmt.Fprintf(&b, "  %s\n", pt.red(strings.ReplaceAll(e, "\n", "\n  ")))
-	}
-	a.writeFacts(&b, p, doc, pt)
-	if doc.Task.Command != "" {
-		a.writeText(&b, "Command", doc.Task.Command, promptLines, pt)
-	}
-	if doc.Task.Prompt != "" {
-		a.writeText(&b, "Prompt", doc.Task.Prompt, promptLines, pt)
-	}
-	if doc.Task.Result != nil && *doc.Task.Result != "" {
-		a.writeText(&b, "Result", *doc.Task.Result, promptLines, pt)
-	}
-	for _, at := range doc.Attempts {
-		a.writeAttempt(&b, at, pt)
-	}
-	if err := a.writeHeld(&b, p, t, conflict, pt); err != nil {
+	if err := a.writeTask(&b, p, t, doc, conflict); err != nil {
 		return err
 	}
-	a.writeSaves(&b, p, t, doc.Saves, pt)
 	if err := a.writeConversation(ctx, &b, said, pt); err != nil {
 		return err
 	}
@@ -216,6 +193,38 @@ func (a *App) writeShow(ctx context.Context, p *picture, t *scheduler.Task, doc 
 	}
 	_, err := io.WriteString(a.Stdout, b.String())
 	return err
+}
+
+// writeTask shows all of a task but its conversation.
+func (a *App) writeTask(b *strings.Builder, p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile) error {
+	pt := a.paint(a.Stdout)
+	m := p.mark(t)
+	title := doc.Task.ID
+	if doc.Task.Name != "" {
+		title += " · " + view.SanitizeLine(doc.Task.Name)
+	}
+	fmt.Fprintf(b, "%s %s · %s · run %s\n", pt.sgr(m.color, m.sign(a.ascii())), pt.bold(title), m.word, p.run.ID)
+	if e := view.Sanitize(doc.Task.Error); e != "" {
+		fmt.Fprintf(b, "  %s\n", pt.red(strings.ReplaceAll(e, "\n", "\n  ")))
+	}
+	a.writeFacts(b, p, doc, pt)
+	if doc.Task.Command != "" {
+		a.writeText(b, "Command", doc.Task.Command, promptLines, pt)
+	}
+	if doc.Task.Prompt != "" {
+		a.writeText(b, "Prompt", doc.Task.Prompt, promptLines, pt)
+	}
+	if doc.Task.Result != nil && *doc.Task.Result != "" {
+		a.writeText(b, "Result", *doc.Task.Result, promptLines, pt)
+	}
+	for _, at := range doc.Attempts {
+		a.writeAttempt(b, at, pt)
+	}
+	if err := a.writeHeld(b, p, t, conflict, pt); err != nil {
+		return err
+	}
+	a.writeSaves(b, p, t, doc.Saves, pt)
+	return nil
 }
 
 // writeFacts lists what a task is bound to.

@@ -21,6 +21,9 @@ func (m *model) View() tea.View {
 	if m.closing || m.away {
 		return tea.NewView("")
 	}
+	if m.panes != nil {
+		return m.paneView()
+	}
 	v := tea.NewView(strings.Join(m.region(), "\n"))
 	v.ProgressBar = m.bar()
 	return v
@@ -147,11 +150,19 @@ func (m *model) keys() string {
 	stop := "ctrl-c stop and save"
 	switch {
 	case m.Stop == nil:
-		return "q leave it running"
+		return m.panesKey() + "q leave it running"
 	case m.result.Stops == 1:
 		stop = "ctrl-c end it now"
 	case m.result.Stops == 2:
 		stop = "ctrl-c leave"
 	}
-	return "q leave it running " + m.glyphs.Dot + " " + stop
+	return m.panesKey() + "q leave it running " + m.glyphs.Dot + " " + stop
+}
+
+// panesKey names the key that opens the panes, where there are any.
+func (m *model) panesKey() string {
+	if m.Helm == nil {
+		return ""
+	}
+	return "u panes " + m.glyphs.Dot + " "
 }
