@@ -244,16 +244,22 @@ func (r *rig) repaired(s *scripted) {
 			t.Errorf("the message lacks %q:\n%s", want, last.Prompt)
 		}
 	}
-	if !slices.ContainsFunc(r.events(), func(e event.Event) bool {
-		return e.Kind == event.Notice && e.Task == "vandal" && strings.Contains(e.Message, "broke what is merged, as task late found")
-	}) {
-		t.Error("nobody is told who broke it")
-	}
+	r.vandalIsNamed()
 	if got := r.merged("end.txt"); got != "late\nguard\nbroken" {
 		t.Errorf("end.txt %q", got)
 	}
 	if bad := r.failing(guarded); len(bad) != 1 || bad[0] != "vandal" {
 		t.Errorf("the gate fails after %q", bad)
+	}
+}
+
+// vandalIsNamed checks that people are told who broke what is merged.
+func (r *rig) vandalIsNamed() {
+	r.t.Helper()
+	if !slices.ContainsFunc(r.events(), func(e event.Event) bool {
+		return e.Kind == event.Notice && e.Task == "vandal" && strings.Contains(e.Message, "broke what is merged, as task late found")
+	}) {
+		r.t.Error("nobody is told who broke it")
 	}
 }
 
@@ -268,6 +274,7 @@ func TestCommandThatBrokeTheMergedWorkIsNamed(t *testing.T) {
 	if got := r.task("late").Error; got != want || len(r.attempts("late")) != 1 {
 		t.Errorf("error %q after %d attempts", got, len(r.attempts("late")))
 	}
+	r.vandalIsNamed()
 }
 
 func TestTaskThatCannotRepairIsSentBackOnce(t *testing.T) {
