@@ -48,6 +48,7 @@ type runFlags struct {
 	only, until []string
 	failFast    bool
 	concurrency int
+	budget      string
 	named       bool // the plan stands on the command line
 }
 
@@ -87,6 +88,7 @@ orc resume.`,
 	f.BoolVar(&o.trust, "trust", false, "trust the commands of this repository's settings and plan until they change")
 	f.StringSliceVar(&o.only, "only", nil, "run just these tasks, without what they need")
 	f.StringSliceVar(&o.until, "until", nil, "run these tasks and everything that they need")
+	f.StringVar(&o.budget, "budget", "", "what the run may spend instead of what the plan says, such as `cost=5,time=2h`")
 	f.BoolVar(&o.failFast, "fail-fast", false, "start nothing more after the first failure")
 	f.IntVar(&o.concurrency, "concurrency", 0, "tasks at a time (default: the plan's, else the configuration's)")
 	return cmd
@@ -236,6 +238,12 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 	if err != nil {
 		return persistence.Run{}, fmt.Errorf("find the plan: %w", err)
 	}
+	budget := p.Budget()
+	if o.budget != "" {
+		if budget, _, err = parseBudget(o.budget, false); err != nil {
+			return persistence.Run{}, err
+		}
+	}
 	workflows, workflowOf := p.Workflows()
 	return persistence.Run{
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
@@ -244,6 +252,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
+			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Budget: budget, TaskBudget: p.TaskBudget(), BudgetOf: p.BudgetOf(),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
 			Merge: mergingOf(p, cfg),
 		},

@@ -42,10 +42,14 @@ func (e *Engine) wakeAwaiting(b *batch) {
 	for _, id := range slices.Sorted(maps.Keys(e.awaiting)) {
 		t := e.tasks[id]
 		c := e.tasks[t.attempt.Awaits]
-		if over := c == nil || !c.underWay(); over || quiet {
-			t.stuck = !over
+		switch {
+		case c == nil || !c.underWay():
+			t.stuck = false
 			delete(e.awaiting, id)
 			e.must(b, scheduler.Due{Task: id})
+		case quiet && !t.stuck: // only a person can bring the repair on, and so the run waits
+			t.stuck = true
+			e.must(b, scheduler.Parked{Task: id, Person: true})
 		}
 	}
 }

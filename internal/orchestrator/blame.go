@@ -147,8 +147,6 @@ func (e *Engine) irreparable(t, c *tracked) string {
 		return "it needs this task"
 	case scheduler.Overlap(c.task.WritesFiles, t.task.WritesFiles):
 		return overlaps
-	case t.stuck:
-		return "only a person can bring its repair on"
 	case c.underWay():
 		return ""
 	case c.repaired && c.task.Status == scheduler.TaskFailed:

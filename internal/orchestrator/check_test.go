@@ -341,3 +341,21 @@ func TestRepairOfMergedWorkEndsTheSameAfterACrash(t *testing.T) {
 		}
 	}
 }
+
+func TestRunWaitsForAPersonWhoseYesARepairNeeds(t *testing.T) {
+	r := newRig(t)
+	r.agents(lateAgents(r, repentant), lateFinders(r, &scheduler.Task{})...)
+	r.checked()
+	r.wants(map[scheduler.TaskID][]scheduler.Approval{"vandal": {scheduler.ApproveMerge}})
+	_, wait := r.begin()
+	wants := r.wanting("vandal", persistence.WishMerge)
+	r.until("vandal's work waits for a yes", wants)
+	r.word("vandal", "")
+	if state := wait(); state != scheduler.RunWaiting || !wants() || len(r.attempts("vandal")) != 2 || r.attempts("late")[0].Awaits != "vandal" {
+		t.Fatalf("state %s: %s", state, r.states())
+	}
+	r.word("vandal", "")
+	if state := r.finish(); state != scheduler.RunCompleted || r.merged("fixed.txt") != "fixed" || len(r.attempts("late")) != 1 {
+		t.Errorf("state %s: %s", state, r.states())
+	}
+}

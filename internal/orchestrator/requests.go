@@ -43,7 +43,11 @@ type StopRequest struct {
 
 // takeRequest consumes one request in the batch's transition, with what follows from it.
 func (e *Engine) takeRequest(b *batch, r persistence.Request) {
+	before := e.settled
 	err := e.obey(b, r)
+	if before != "" && e.settled == "" {
+		b.t.State = scheduler.RunRunning
+	}
 	done := persistence.RequestDone{ID: r.ID}
 	if err != nil {
 		done.Error = err.Error()
@@ -80,6 +84,18 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyAccept(b, c)
+	case RequestApprove:
+		var c ApproveRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyApprove(b, c)
+	case RequestBudget:
+		var c BudgetRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyBudget(b, c)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {

@@ -34,6 +34,7 @@ type world struct {
 	refs    map[string]string
 	folders map[string]map[string]string // workspace to its files
 	failed  map[scheduler.TaskID]int     // how often its command has said no: what a task itself remembers
+	words   int                          // that a person has given
 }
 
 type simCommit struct {
@@ -107,6 +108,13 @@ func (l *life) hit() bool {
 	l.at.Lock()
 	defer l.at.Unlock()
 	return l.stopAt > 0 && l.steps >= l.stopAt
+}
+
+// taken is how many steps the owner has done.
+func (l *life) taken() int {
+	l.at.Lock()
+	defer l.at.Unlock()
+	return l.steps
 }
 
 func (l *life) Apply(ctx context.Context, t persistence.Transition) (seq int64, err error) {

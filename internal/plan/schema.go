@@ -26,6 +26,7 @@ func Schema() []byte {
 		"defaults":  describeLevel(defaultsKeys),
 		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
+		"budget":    budgetSchema(),
 		"workspace": describeLevel(workspaceKeys),
 		"merge":     describeLevel(mergeKeys),
 		"workflow":  describeLevel(workflowKeys),
