@@ -21,9 +21,13 @@ func (e *Engine) await(b *batch, t *tracked, bl *blame) {
 	a := t.attempt
 	a.Phase, a.Awaits, a.MergeOld, a.MergeNew = scheduler.PhaseWaiting, bl.culprit, "", ""
 	b.record(*a)
-	b.t.Events = append(b.t.Events, e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
-		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: awaitText(a),
-	}))
+	b.t.Events = append(b.t.Events,
+		e.event(event.Notice, bl.culprit, bl.number, event.Detail{
+			Message: fmt.Sprintf("broke what is merged, as task %s found: %s", a.Task, oneLine(bl.red.text)), Output: excerpt(bl.red.output),
+		}),
+		e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
+			Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: awaitText(a),
+		}))
 	e.awaiting[a.Task] = true
 	e.must(b, scheduler.Parked{Task: a.Task})
 }
@@ -42,22 +46,32 @@ func (e *Engine) wakeAwaiting(b *batch) {
 	for _, id := range slices.Sorted(maps.Keys(e.awaiting)) {
 		t := e.tasks[id]
 		c := e.tasks[t.attempt.Awaits]
-		switch {
-		case c == nil || !c.underWay():
-			t.stuck = false
+		if quiet && c != nil && c.underWay() && e.wantsWord(c) {
+			if !t.shelved { // the run may wait for that person
+				t.shelved = true
+				e.must(b, scheduler.Parked{Task: id, Person: true})
+			}
+			continue
+		}
+		if over := c == nil || !c.underWay(); over || quiet {
+			t.stuck = !over
 			delete(e.awaiting, id)
 			e.must(b, scheduler.Due{Task: id})
-		case quiet && !t.stuck: // only a person can bring the repair on, and so the run waits
-			t.stuck = true
-			e.must(b, scheduler.Parked{Task: id, Person: true})
 		}
 	}
+}
+
+// wantsWord says whether a task waits for a person's word, or for more budget of the run.
+func (e *Engine) wantsWord(t *tracked) bool {
+	_, held := e.holds[budgetHold]
+	return held || t.task.Status == scheduler.TaskRunning && asks(t.attempt)
 }
 
 // mergeAgain starts the attempt of a task again that waited for a repair: its work is done and saved.
 func (e *Engine) mergeAgain(b *batch, t *tracked) {
 	a := t.attempt
 	a.Phase, a.Awaits = scheduler.PhaseMerging, ""
+	t.shelved = false
 	b.record(*a)
 	b.t.Events = append(b.t.Events, e.phaseOf(a))
 	b.starts = append(b.starts, start{attempt: *a, from: scheduler.PhaseMerging})

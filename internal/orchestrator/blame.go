@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
@@ -112,11 +111,6 @@ func (at *attempt) findCulprit(head, gate string, tasks []scheduler.TaskID) (*wo
 // it is in t now, and final says whether for good.
 func (e *Engine) takeBlame(b *batch, t *tracked, bl *blame) (taken, final bool) {
 	c := e.tasks[bl.culprit]
-	if c != nil {
-		b.t.Events = append(b.t.Events, e.event(event.Notice, bl.culprit, bl.number, event.Detail{
-			Message: fmt.Sprintf("broke what is merged, as task %s found: %s", t.task.ID, oneLine(bl.red.text)), Output: excerpt(bl.red.output),
-		}))
-	}
 	why := e.irreparable(t, c)
 	if why == "" && !c.underWay() {
 		why = e.sendBack(b, t, c, bl)
@@ -147,6 +141,8 @@ func (e *Engine) irreparable(t, c *tracked) string {
 		return "it needs this task"
 	case scheduler.Overlap(c.task.WritesFiles, t.task.WritesFiles):
 		return overlaps
+	case t.stuck:
+		return "only a person can bring its repair on"
 	case c.underWay():
 		return ""
 	case c.repaired && c.task.Status == scheduler.TaskFailed:
