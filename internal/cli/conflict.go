@@ -92,9 +92,18 @@ func decisions(run persistence.Run, at persistence.Attempt) [][2]string {
 	}
 	return append(first, [][2]string{
 		{fmt.Sprintf("orc retry %s %s", run.ID, at.Task), "do it again on top of what is merged"},
-		{fmt.Sprintf("orc restore %s %s", run.ID, at.Task), "look at its work, which is saved"},
+		{restoring(run, at), "look at its work, which is saved"},
 		{fmt.Sprintf("orc cancel %s %s", run.ID, at.Task), "leave it out"},
 	}...)
+}
+
+// restoring brings back the work that conflicts, and not what the resolver left.
+func restoring(run persistence.Run, at persistence.Attempt) string {
+	command := fmt.Sprintf("orc restore %s %s", run.ID, at.Task)
+	if at.Resolve != nil {
+		command += fmt.Sprintf(" --attempt %d", at.Resolve.Attempt)
+	}
+	return command
 }
 
 // resolved says whether an attempt's conflict is resolved and waits for a person's yes.

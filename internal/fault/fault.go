@@ -16,7 +16,7 @@ var points = []string{
 	"git.begin", "git.swept",
 	"engine.commit.before", "engine.commit.after", "engine.effects", // one transition of the run
 	"pool.claimed", "workspace.filled", "workspace.complete", "attempt.workspace",
-	"attempt.started", "supervisor.exit", "supervisor.journal", "attempt.ended", "attempt.verified",
+	"attempt.started", "supervisor.exit", "supervisor.journal", "attempt.ended", "attempt.verified", "attempt.step",
 	"seal.tree", "seal.commit", "seal.ref", "seal.index", "attempt.saved", "recover.saved",
 	"merge.commit", "attempt.planned", "attempt.checking", "attempt.checked", "attempt.intent", "git.ref", "attempt.advanced", "attempt.mirrored",
 	"pool.purged", "pool.stripped", "pool.index", "pool.tree", "pool.kept", "attempt.cleaned",

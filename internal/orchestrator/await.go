@@ -22,9 +22,6 @@ func (e *Engine) await(b *batch, t *tracked, bl *blame) {
 	a.Phase, a.Awaits, a.MergeOld, a.MergeNew = scheduler.PhaseWaiting, bl.culprit, "", ""
 	b.record(*a)
 	b.t.Events = append(b.t.Events,
-		e.event(event.Notice, bl.culprit, bl.number, event.Detail{
-			Message: fmt.Sprintf("broke what is merged, as task %s found: %s", a.Task, oneLine(bl.red.text)), Output: excerpt(bl.red.output),
-		}),
 		e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
 			Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: awaitText(a),
 		}))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
@@ -111,6 +112,11 @@ func (at *attempt) findCulprit(head, gate string, tasks []scheduler.TaskID) (*wo
 // it is in t now, and final says whether for good.
 func (e *Engine) takeBlame(b *batch, t *tracked, bl *blame) (taken, final bool) {
 	c := e.tasks[bl.culprit]
+	if c != nil {
+		b.t.Events = append(b.t.Events, e.event(event.Notice, bl.culprit, bl.number, event.Detail{
+			Message: fmt.Sprintf("broke what is merged, as task %s found: %s", t.task.ID, oneLine(bl.red.text)), Output: excerpt(bl.red.output),
+		}))
+	}
 	why := e.irreparable(t, c)
 	if why == "" && !c.underWay() {
 		why = e.sendBack(b, t, c, bl)

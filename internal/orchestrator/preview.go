@@ -103,7 +103,13 @@ func prospect(t *scheduler.Task, a *persistence.Attempt, exits map[string]proces
 		p.Action, p.Why = ActionSkip, t.Error
 	case scheduler.TaskPending, scheduler.TaskEligible:
 		p.Action = ActionToDo
-		if a != nil && a.Outcome == scheduler.OutcomeInterrupted {
+		switch {
+		case a == nil:
+		case a.Broke != nil:
+			p.Action, p.Why = ActionAgain, fmt.Sprintf("attempt %d broke what is merged: it goes back to its session", a.Number)
+		case a.Handed:
+			p.Action, p.Why = ActionAgain, fmt.Sprintf("the work of attempt %d conflicts: it goes to the resolver", a.Number)
+		case a.Outcome == scheduler.OutcomeInterrupted:
 			p.Action, p.Why = ActionAgain, fmt.Sprintf("attempt %d was stopped; its work is saved", a.Number)
 		}
 	case scheduler.TaskRunning:

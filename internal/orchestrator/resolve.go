@@ -148,8 +148,12 @@ func (at *attempt) aboutConflict(path string) string {
 	}
 	f := at.conflict[i]
 	text := ""
-	for n, l := range f.Lines {
-		text += map[bool]string{true: ", lines ", false: ", "}[n == 0] + l.String()
+	if len(f.Lines) > 0 {
+		parts := make([]string, len(f.Lines))
+		for n, l := range f.Lines {
+			parts[n] = l.String()
+		}
+		text = ": around " + strings.Join(parts, ", ") + " of what is merged"
 	}
 	if len(f.With) > 0 {
 		text += " (changed by " + strings.Join(f.With, ", ") + " too)"

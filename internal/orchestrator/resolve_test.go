@@ -61,7 +61,7 @@ func TestResolverBringsConflictingWorkIn(t *testing.T) {
 	}
 	asks := s.asks(string(r.loser()))
 	for _, want := range []string{
-		"- shared.txt, lines 2 (changed by", "## Task left, whose work", "## Task right, whose work", "is brought in", "is merged already", "is done",
+		"- shared.txt: around 2 of what is merged (changed by", "## Task left, whose work", "## Task right, whose work", "is brought in", "is merged already", "is done",
 	} {
 		if !strings.Contains(asks[0].Prompt, want) {
 			t.Errorf("the resolver was not told %q:\n%s", want, asks[0].Prompt)

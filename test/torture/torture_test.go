@@ -46,7 +46,7 @@ func TestTorturedRunLosesNothing(t *testing.T) {
 func TestProcessDiesAtItsPoint(t *testing.T) {
 	orc := build(t)
 	p := smallPlan(rand.New(rand.NewPCG(1, 0)))
-	for _, name := range []string{"attempt.advanced", "supervisor.journal"} {
+	for _, name := range []string{"attempt.advanced", "supervisor.journal", "attempt.checking", "attempt.checked"} {
 		s, err := newSite(t.Context(), orc, filepath.Join(t.TempDir(), "site"), p)
 		if err != nil {
 			t.Fatal(err)
