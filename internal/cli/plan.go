@@ -23,9 +23,9 @@ const planFile = "plan.yaml"
 func newPlan(a *App) *cobra.Command {
 	return groupCommand(a, &cobra.Command{
 		Use:   "plan",
-		Short: "check | show | graph | import | fmt | schema",
-		Long:  "Looks at plans; nothing is run. How a plan is written: orc help plan.",
-	}, newPlanCheck(a), newPlanShow(a), newPlanGraph(a), newPlanImport(a), newPlanFmt(a), newPlanSchema(a))
+		Short: "create | check | show | graph | import | fmt | schema",
+		Long:  "Makes plans and looks at them; nothing of them is run. How a plan is written: orc help plan.",
+	}, newPlanCreate(a), newPlanCheck(a), newPlanShow(a), newPlanGraph(a), newPlanImport(a), newPlanFmt(a), newPlanSchema(a))
 }
 
 // completePlans completes the files that may be plans.

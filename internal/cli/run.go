@@ -48,7 +48,8 @@ type runFlags struct {
 	only, until []string
 	failFast    bool
 	concurrency int
-	named       bool // the plan stands on the command line
+	goal        string // have a plan made for it first
+	named       bool   // the plan stands on the command line
 }
 
 func newRun(a *App) *cobra.Command {
@@ -66,6 +67,7 @@ orc resume.`,
   orc run plan.yaml --concurrency 8
   orc run --dry-run
   orc run --until e2e --fail-fast
+  orc run --goal "Add a linter to CI" lint.yaml
   orc run --json | jq .`,
 		Args:        between(0, 1),
 		Annotations: map[string]string{ownSignals: ""},
@@ -74,6 +76,9 @@ orc resume.`,
 			if len(args) == 1 {
 				path = args[0]
 				o.named = true
+			}
+			if cmd.Flags().Changed("goal") {
+				return a.runGoal(cmd.Context(), path, o)
 			}
 			return a.runPlan(cmd.Context(), path, o)
 		},
@@ -87,6 +92,7 @@ orc resume.`,
 	f.BoolVar(&o.trust, "trust", false, "trust the commands of this repository's settings and plan until they change")
 	f.StringSliceVar(&o.only, "only", nil, "run just these tasks, without what they need")
 	f.StringSliceVar(&o.until, "until", nil, "run these tasks and everything that they need")
+	f.StringVar(&o.goal, "goal", "", "have an agent write PLAN for this `GOAL` first (orc plan create), and ask before it is run")
 	f.BoolVar(&o.failFast, "fail-fast", false, "start nothing more after the first failure")
 	f.IntVar(&o.concurrency, "concurrency", 0, "tasks at a time (default: the plan's, else the configuration's)")
 	return cmd

@@ -90,6 +90,7 @@ A plan is a YAML (or JSON) file
       run: make docs            # a plain command instead of a prompt
       on_failure: soft          # hard: dependents are skipped; soft: they run; skip: counts as done
 
+  orc plan create "GOAL"        an agent reads the repository and writes one
   orc plan check                every mistake at once, with its place
   orc plan show                 what runs, in which order
   orc plan schema               the JSON Schema, for editors
