@@ -128,6 +128,10 @@ type Engine struct {
 	deadline   <-chan time.Time
 	parked     map[scheduler.TaskID]time.Time // attempts that wait until then
 	holds      map[string]hold                // agents that do not start, by account
+	edit       *waitingEdit                   // nil = none
+	relook     bool                           // requests wait that could not be taken when they came
+	slots      int                            // attempts at a time
+	durations  persistence.Durations          // of earlier runs
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
@@ -148,6 +152,7 @@ type tracked struct {
 	note    string                // for the next attempt
 	found   *workspace.MergedWork // merged work of an attempt that the store does not know
 	pin     string                // the ref that keeps it
+	started int                   // of a task that was removed from the plan: attempts ever started
 }
 
 // New checks the options.

@@ -42,6 +42,10 @@ type StopRequest struct {
 
 // takeRequest consumes one request in the batch's transition, with what follows from it.
 func (e *Engine) takeRequest(b *batch, r persistence.Request) {
+	if r.Kind == RequestEdit {
+		e.takeEdit(b, r)
+		return
+	}
 	err := e.obey(b, r)
 	done := persistence.RequestDone{ID: r.ID}
 	if err != nil {

@@ -75,6 +75,7 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskSkipped:     scheduler.TaskSkipped,
 	event.TaskCanceled:    scheduler.TaskCanceled,
 	event.TaskReset:       scheduler.TaskPending,
+	event.TaskEdited:      "",
 }
 
 // foldTask folds an event about a task; false = the kind is unknown.

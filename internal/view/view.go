@@ -142,6 +142,13 @@ func (r *Run) foldRun(e event.Event) bool {
 		}
 		r.since, r.resumed = e.Time, true
 		r.begin(e)
+	case event.RunEdited:
+		if r.since.IsZero() { // it was over, or waited
+			r.since = e.Time
+		}
+		r.total = e.Total
+		r.begin(e)
+		r.Notices = append(r.Notices, SanitizeLine(e.Message))
 	case event.RunPaused:
 		r.end(e, scheduler.RunPaused)
 	case event.RunWaiting:
