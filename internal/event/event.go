@@ -36,7 +36,7 @@ const (
 	TaskSkipped     Kind = "task.skipped"     // Reason, e.g. "needs docs"
 	TaskCanceled    Kind = "task.canceled"
 	TaskReset       Kind = "task.reset"  // an explicit retry, or an edit of the plan, put it back; Status
-	TaskEdited      Kind = "task.edited" // the plan says something else of it: Action is added, changed or removed; Reason, Name, Agent, Attempts
+	TaskEdited      Kind = "task.edited" // the plan says something else of it: Status, Action (added, changed, removed), Reason, Name, Agent, Attempts
 
 	Notice Kind = "notice" // Message: something a person should know, not a state
 )

@@ -24,3 +24,11 @@ func (c *checker) readEdits(f *fold) {
 
 // before says whether an event is of a time in which a task may have been another one.
 func (c *checker) before(e event.Event, id scheduler.TaskID) bool { return e.Seq < c.edits[id].seq }
+
+// mayBeEdited says whether a task can have been in one state and be told to be in another when the plan is edited: it
+// is where it was, or was removed. Of one that did not run yet nobody had told whether it waited.
+func mayBeEdited(from, to scheduler.TaskStatus) bool {
+	waits := func(s scheduler.TaskStatus) bool { return s == scheduler.TaskPending || s == scheduler.TaskEligible }
+	return from == to || waits(from) && waits(to) ||
+		to == scheduler.TaskCanceled && from != scheduler.TaskRunning && from != scheduler.TaskCompleted
+}

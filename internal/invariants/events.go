@@ -134,7 +134,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 		delete(f.held, id)
 	}
 	reset := e.Kind == event.TaskReset && to == scheduler.TaskPending
-	if !reset && !slices.Contains(follows[from], to) {
+	if !reset && !(e.Kind == event.TaskEdited && mayBeEdited(from, to)) && !slices.Contains(follows[from], to) {
 		rule := Events
 		if from.Terminal() {
 			rule = NoRerun

@@ -78,9 +78,18 @@ func (e *Engine) followEdit(b *batch) {
 		}
 		d = e.compare(e.edit.r) // those without a process have ended by now
 	}
-	if len(d.Stop) == 0 {
+	if len(d.Stop) == 0 && !e.tidies(d) {
 		e.makeEdit(b, d)
 	}
+}
+
+// tidies says whether the workspace of a task is just being removed that would be worked in again.
+func (e *Engine) tidies(d Edit) bool {
+	ids := slices.Concat(d.Added, d.Back)
+	for _, a := range d.Again {
+		ids = append(ids, a.Task)
+	}
+	return slices.ContainsFunc(ids, func(id scheduler.TaskID) bool { return e.tasks[id] != nil && e.tasks[id].tidying })
 }
 
 func (e *Engine) setOptions(b *batch, o persistence.RunOptions) {
@@ -147,13 +156,11 @@ func (e *Engine) remove(b *batch, d Edit) {
 		if t.attempt != nil {
 			number = t.attempt.Number
 		}
-		b.t.Events = append(b.t.Events, e.event(event.TaskEdited, id, number, event.Detail{Action: "removed", Reason: removedText}))
-		if t.task.Status == scheduler.TaskCompleted {
-			continue
+		if t.task.Status != scheduler.TaskCompleted {
+			e.setStatus(b, t, scheduler.TaskCanceled, removedText)
 		}
-		e.setStatus(b, t, scheduler.TaskCanceled, removedText)
-		b.t.Events = append(b.t.Events, e.event(event.TaskCanceled, id, number, event.Detail{
-			Status: string(scheduler.TaskCanceled), Reason: removedText,
+		b.t.Events = append(b.t.Events, e.event(event.TaskEdited, id, number, event.Detail{
+			Status: string(t.task.Status), Action: "removed", Reason: removedText,
 		}))
 	}
 }
@@ -200,7 +207,7 @@ func (e *Engine) sayEdited(b *batch, d Edit) {
 			number = t.attempt.Number
 		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskEdited, id, number, event.Detail{
-			Action: action, Reason: reason, Name: t.task.Name, Agent: t.task.AgentRole, Attempts: max(t.task.Attempts, 1),
+			Status: string(t.task.Status), Action: action, Reason: reason, Name: t.task.Name, Agent: t.task.AgentRole, Attempts: max(t.task.Attempts, 1),
 		}))
 	}
 	for _, id := range d.Added {

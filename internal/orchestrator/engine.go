@@ -152,6 +152,7 @@ type tracked struct {
 	note    string                // for the next attempt
 	found   *workspace.MergedWork // merged work of an attempt that the store does not know
 	pin     string                // the ref that keeps it
+	tidying bool                  // the workspace of its settled attempt is being removed
 	started int                   // of a task that was removed from the plan: attempts ever started
 }
 

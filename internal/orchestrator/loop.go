@@ -194,6 +194,7 @@ func (e *Engine) take(b *batch, in input) {
 		e.followEdit(b)
 	case cleaned:
 		e.takeCleaned(b, in)
+		e.followEdit(b)
 	case asked:
 		b.asked = append(b.asked, in)
 	case requested:
@@ -253,6 +254,7 @@ func (e *Engine) cleanLater(b *batch, a *persistence.Attempt) {
 		return
 	}
 	done := *a
+	e.tasks[a.Task].tidying = true
 	e.live++
 	b.after = append(b.after, func() { e.clean(done) })
 }
@@ -262,6 +264,7 @@ const maxLost = 3
 
 func (e *Engine) takeCleaned(b *batch, in cleaned) {
 	e.live--
+	e.tasks[in.attempt.Task].tidying = false
 	if in.err != nil {
 		e.log.Warn("workspace stays", "task", string(in.attempt.Task), "error", in.err)
 		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number,

@@ -108,6 +108,11 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		}
 	case event.TaskCanceled:
 		l.word, l.details = "cancelled", t.Reason
+	case event.TaskEdited:
+		if e.Action != "removed" {
+			return line{}, false // the run's own line says how many
+		}
+		l.word = "removed"
 	case event.TaskReset:
 		l.word, l.details = "again", t.Reason
 	default:

@@ -151,6 +151,10 @@ func (t *Task) change(e event.Event) {
 		t.saved(e)
 		t.blame(e)
 		t.Reason, t.Allowed = SanitizeLine(e.Reason), e.Allowed
+	case event.TaskEdited:
+		if t.Status.Terminal() {
+			t.Reason = SanitizeLine(e.Reason)
+		}
 	case event.TaskReset:
 		t.Phase, t.WaitsFrom = "", time.Time{}
 		t.Error, t.Output, t.ExitCode, t.Reason, t.Paths, t.Allowed = "", "", nil, SanitizeLine(e.Reason), nil, false
