@@ -91,6 +91,7 @@ nothing, it goes back to the agent, at most --rounds times. Nothing of the plan 
 	f.BoolVar(&c.force, "force", false, "replace the file if it exists")
 	f.BoolVar(&c.trust, "trust", false, "trust the commands of this repository's settings until they change")
 	mustComplete(cmd, "agent", config.Roles...)
+	cobra.CheckErr(cmd.MarkFlagFilename("output", "yaml", "yml"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		wanted, err := out.wanted(a, cmd)
 		if err != nil {

@@ -21,13 +21,18 @@ import (
 func newResume(a *App) *cobra.Command {
 	var o watching
 	var concurrency int
+	var file string
 	cmd := &cobra.Command{
 		Use:   "resume [RUN]",
 		Short: "Go on with a stopped or crashed run",
 		Long: `Go on with a run that was stopped, killed, or waits. What is completed is never run again; work that was done
-but not yet merged is merged; commands that were cut off are run again, and what they had written is saved first.`,
+but not yet merged is merged; commands that were cut off are run again, and what they had written is saved first.
+
+With --plan the run goes on by another plan, also a run that is over or that somebody works on: it is shown what is
+added, removed and changed, and what runs again and why (orc help edit).`,
 		Example: `  orc resume
-  orc resume 7f3c --yes`,
+  orc resume 7f3c --yes
+  orc resume --plan plan.yaml`,
 		Args:        between(0, 1),
 		Annotations: map[string]string{ownSignals: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,6 +45,9 @@ but not yet merged is merged; commands that were cut off are run again, and what
 				return err
 			}
 			return a.withRun(cmd.Context(), arg, func(st persistence.Store, run persistence.Run) error {
+				if cmd.Flags().Changed("plan") {
+					return a.resumeEdited(cmd.Context(), st, run, file, o)
+				}
 				cfg, err := a.settings(run.Repository, nil)
 				if err != nil {
 					return err
@@ -51,6 +59,8 @@ but not yet merged is merged; commands that were cut off are run again, and what
 		ValidArgsFunction: a.completeRuns,
 	}
 	o.bind(cmd)
+	cmd.Flags().StringVar(&file, "plan", "", "go on by the plan in this `FILE`")
+	cobra.CheckErr(cmd.MarkFlagFilename("plan", "yaml", "yml", "json"))
 	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "tasks at a time (default: as before)")
 	return cmd
 }

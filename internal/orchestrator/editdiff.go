@@ -146,12 +146,12 @@ func (c *comparison) look(t *scheduler.Task, options persistence.RunOptions) {
 	}
 	why := "its " + strings.Join(keys, ", ") + " changed"
 	switch {
-	case slices.Contains(c.before.Stopped, t.ID) && was.Status == scheduler.TaskCanceled:
-		c.again[t.ID] = "it was stopped for this edit"
 	case was.Status == scheduler.TaskCompleted && meets(keys, keysOfWork),
 		was.Status == scheduler.TaskRunning && meets(keys, keysOfAttempt),
 		len(keys) > 0 && c.endedItself(was):
 		c.again[t.ID] = why
+	case slices.Contains(c.before.Stopped, t.ID) && was.Status == scheduler.TaskCanceled:
+		c.again[t.ID] = "it was stopped for this edit"
 	}
 }
 

@@ -39,6 +39,8 @@ type Task struct {
 	Ref       string // where its work is saved
 	Allowed   bool   // its failure does not fail the run by itself
 
+	removed bool // from the plan, before it was done: it is not counted
+
 	index int // in Run.Tasks
 	below int // tasks on the longest chain of dependents, itself included
 }
@@ -86,6 +88,11 @@ func (r *Run) foldTask(e event.Event) bool {
 	}
 	t := r.add(e.Task)
 	before := t.Word()
+	if t.removed { // it is back
+		t.removed = false
+		r.removed--
+		r.counts[before]++
+	}
 	if t.Status == scheduler.TaskCompleted {
 		r.done -= t.Duration
 	}
@@ -108,6 +115,11 @@ func (r *Run) foldTask(e event.Event) bool {
 		r.done += t.Duration
 	}
 	r.settle(t, before)
+	if e.Kind == event.TaskEdited && e.Action == "removed" && t.Status != scheduler.TaskCompleted {
+		t.removed = true
+		r.removed++
+		r.counts[t.Word()]--
+	}
 	return true
 }
 
