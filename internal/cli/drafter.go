@@ -20,11 +20,8 @@ import (
 	"orchestrator/internal/plan"
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
-	"orchestrator/internal/sandbox"
-	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
 	"orchestrator/internal/workspace"
-	"orchestrator/internal/workspace/clone"
 )
 
 const (
@@ -41,7 +38,7 @@ type drafter struct {
 	role     string
 	agent    persistence.Agent
 	repo     *workspace.Repository
-	folder   string // of this draft: the clone and the agent's files
+	scratch  *scratch
 	launcher provider.Launcher
 	env      []string
 	wrap     func(argv []string, dir string, env []string) ([]string, []string, error)
@@ -82,25 +79,17 @@ func (e *turnError) Error() string {
 
 // write has the agent write the plan. It is sent back, with what the checker says, at most rounds times.
 func (d *drafter) write(ctx context.Context, goal string, rounds int) (out draft, err error) {
-	data, err := d.app.DataDir()
+	_, head, err := d.repo.Head(ctx)
 	if err != nil {
 		return out, err
 	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return out, fmt.Errorf("make the data folder: %w", err)
-	}
-	if d.folder, err = os.MkdirTemp(data, draftName+"-"); err != nil {
-		return out, fmt.Errorf("make a folder for the agent: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(d.folder)) }()
-	remove, err := d.checkout(ctx)
-	if err != nil {
+	if d.scratch, err = d.app.newScratch(ctx, d.repo, draftName, head); err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, remove()) }()
+	defer func() { err = errors.Join(err, d.scratch.remove(ctx)) }()
 	stop := d.progress.start()
 	defer stop()
-	err = d.app.supervised(ctx, d.cfg, d.folder, draftTime, func(ctx context.Context, l provider.Launcher) (err error) {
+	err = d.app.supervised(ctx, d.cfg, d.scratch.folder, draftTime, func(ctx context.Context, l provider.Launcher) (err error) {
 		if d.launcher, err = d.confine(ctx, l); err != nil {
 			return err
 		}
@@ -111,72 +100,21 @@ func (d *drafter) write(ctx context.Context, goal string, rounds int) (out draft
 	return out, err
 }
 
-// checkout makes the clone that the agent reads.
-func (d *drafter) checkout(ctx context.Context) (remove func() error, err error) {
-	_, head, err := d.repo.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	repo, err := d.repo.With(workspace.Options{Environ: d.app.Environ, Data: d.folder})
-	if err != nil {
-		return nil, err
-	}
-	driver := clone.New(repo)
-	spec := workspace.Spec{Run: draftName, Task: "plan", Dir: d.work(), Base: head, Index: filepath.Join(d.folder, "index", "plan")}
-	if err := driver.Create(ctx, spec); err != nil {
-		return nil, err
-	}
-	return func() error { return driver.Remove(context.WithoutCancel(ctx), spec) }, nil
-}
-
-func (d *drafter) work() string  { return filepath.Join(d.folder, "work") }
-func (d *drafter) state() string { return filepath.Join(d.folder, "state") }
-
-// confine gives the launcher of the agent's program: in a sandbox as that of a task would be.
+// confine gives the launcher of the agent's program.
 func (d *drafter) confine(ctx context.Context, l provider.Launcher) (provider.Launcher, error) {
-	d.env = append(environ.Allowed(d.app.Environ, slices.Concat(d.cfg.Env, d.agent.Pass)...), "PWD="+d.work(), "GIT_TERMINAL_PROMPT=0")
+	d.env = append(environ.Allowed(d.app.Environ, slices.Concat(d.cfg.Env, d.agent.Pass)...), "PWD="+d.scratch.work(), "GIT_TERMINAL_PROMPT=0")
 	for name, value := range d.agent.Set {
 		d.env = append(d.env, name+"="+value)
 	}
-	if err := os.MkdirAll(d.state(), 0o700); err != nil {
-		return nil, fmt.Errorf("make the agent's folder: %w", err)
+	c := &confiner{app: d.app, repo: d.repo, writes: d.app.sandboxWrites(d.cfg)}
+	l, cell, err := c.confined(ctx, d.scratch, d.agent, true, d.env, l)
+	if cell != nil {
+		d.wrap = func(argv []string, dir string, env []string) ([]string, []string, error) {
+			s, err := cell.Wrap(process.Spec{ID: "probe", Argv: argv, Dir: dir, Env: env})
+			return s.Argv, s.Env, err
+		}
 	}
-	if d.agent.Sandbox == "" || d.agent.Sandbox == string(sandbox.Off) {
-		return l, nil
-	}
-	found, err := d.app.findSandbox(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &confiner{app: d.app, repo: d.repo, found: found, writes: d.app.sandboxWrites(d.cfg)}
-	if err := c.places(); err != nil {
-		return nil, err
-	}
-	cell, err := c.cell(orchestrator.Room{
-		Agent: d.agent, Turn: true, Isolation: scheduler.IsolationClone, Dir: d.work(), State: d.state(), Env: d.env,
-	})
-	if cell == nil || err != nil {
-		return l, err
-	}
-	d.wrap = func(argv []string, dir string, env []string) ([]string, []string, error) {
-		s, err := cell.Wrap(process.Spec{ID: "probe", Argv: argv, Dir: dir, Env: env})
-		return s.Argv, s.Env, err
-	}
-	return inCell{l, cell}, nil
-}
-
-// inCell is a launcher whose commands are confined.
-type inCell struct {
-	provider.Launcher
-	cell orchestrator.Cell
-}
-
-func (c inCell) Launch(ctx context.Context, s process.Spec) (*process.Child, error) {
-	s, err := c.cell.Wrap(s)
-	if err != nil {
-		return nil, err
-	}
-	return c.Launcher.Launch(ctx, s)
+	return l, err
 }
 
 // converse asks for the plan and sends it back while it is not good. A good plan that was sent back for its warnings
@@ -260,8 +198,8 @@ func (d *drafter) turn(ctx context.Context, message string) (string, error) {
 	d.turns++
 	name := fmt.Sprintf("%s.%d", draftName, d.turns)
 	req := provider.Turn{
-		ID: name, Dir: d.work(), Command: d.agent.Command, Prompt: message, PromptFile: filepath.Join(d.folder, name+".md"),
-		Log: filepath.Join(d.folder, name+".log"), Grace: d.cfg.Grace, OutputLimit: d.cfg.OutputLimit, State: d.state(),
+		ID: name, Dir: d.scratch.work(), Command: d.agent.Command, Prompt: message, PromptFile: filepath.Join(d.scratch.folder, name+".md"),
+		Log: filepath.Join(d.scratch.folder, name+".log"), Grace: d.cfg.Grace, OutputLimit: d.cfg.OutputLimit, State: d.scratch.state(),
 		Program: d.agent.Program, Args: d.agent.Args, Model: d.agent.Model, Permissions: provider.PermitRead,
 		Instructions: d.agent.Instructions, Session: d.session, Resume: d.session != "", Before: d.before, Wrap: d.wrap,
 	}

@@ -72,7 +72,7 @@ func (a *App) editRun(ctx context.Context, st persistence.Store, run persistence
 		if bytes.Equal(text, []byte(run.Plan)) {
 			return a.tell("Nothing was changed.")
 		}
-		e, err := a.newEdition(ctx, st, run, copied.Name(), text)
+		e, err := a.newEdition(ctx, st, run, copied.Name(), text, consent{plan: o.yes, trust: trusted})
 		if err == nil {
 			err = e.admit(ctx, o, trusted)
 		}
@@ -100,7 +100,7 @@ func (a *App) resumeEdited(ctx context.Context, st persistence.Store, run persis
 	if err != nil {
 		return &ExitError{Code: ExitUsage, Err: fmt.Errorf("read the plan: %w", err), Hint: "name the plan file: orc resume --plan FILE"}
 	}
-	e, err := a.newEdition(ctx, st, run, path, text)
+	e, err := a.newEdition(ctx, st, run, path, text, consent{plan: o.yes})
 	if err == nil {
 		err = e.admit(ctx, o, false)
 	}

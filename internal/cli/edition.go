@@ -24,14 +24,15 @@ type edition struct {
 	run  persistence.Run
 	cfg  *config.Config
 	old  *plan.Plan // nil = what the run has cannot be read as a plan any more
-	new  *plan.Plan
+	text *plan.Plan // the new one, as it is written
+	new  *plan.Plan // with the tasks of its lists
 	r    orchestrator.EditRequest
 	diff orchestrator.Edit
 }
 
 // newEdition checks a text as any plan, and whether the run can have it. Prompt files are looked for where the run's
 // plan lies. What is wrong goes to stderr.
-func (a *App) newEdition(ctx context.Context, st persistence.Store, run persistence.Run, name string, text []byte) (*edition, error) {
+func (a *App) newEdition(ctx context.Context, st persistence.Store, run persistence.Run, name string, text []byte, c consent) (*edition, error) {
 	cfg, err := a.settings(run.Repository, nil)
 	if err != nil {
 		return nil, err
@@ -43,9 +44,12 @@ func (a *App) newEdition(ctx context.Context, st persistence.Store, run persiste
 	if err := a.planVerdict(name, list); err != nil {
 		return nil, err
 	}
-	e.new = p
+	e.text, e.new = p, p
 	if e.old != nil && e.old.Base != p.Base {
 		return nil, usageError("start a new run for that: orc run", "the `base` of a run cannot change: this one was cut from %s", baseName(run))
+	}
+	if err := e.spread(ctx, options, c); err != nil {
+		return nil, err
 	}
 	stored, err := st.ListTasks(ctx, run.ID)
 	if err != nil {
@@ -64,6 +68,39 @@ func (a *App) newEdition(ctx context.Context, st persistence.Store, run persiste
 	return e, nil
 }
 
+// spread makes the tasks of the plan's lists, at the commit that the run was cut from.
+func (e *edition) spread(ctx context.Context, o plan.Options, c consent) error {
+	if len(e.new.Each()) == 0 {
+		return nil
+	}
+	repo, err := e.app.openRepository(ctx, e.run.Repository)
+	if err != nil {
+		return err
+	}
+	if runsLists(e.new) {
+		if err := e.consent(ctx, c); err != nil {
+			return err
+		}
+	}
+	e.new, err = e.app.spread(ctx, repo, e.new, e.cfg, e.run.Base, o)
+	return err
+}
+
+// consent fails unless a person agrees to the commands that the run does not have yet.
+func (e *edition) consent(ctx context.Context, c consent) error {
+	items := configItems(e.cfg)
+	if item, ok := planItem(e.text, e.run.PlanPath); ok {
+		if e.old != nil {
+			had, _ := planItem(e.old, e.run.PlanPath)
+			item.Commands = slices.DeleteFunc(item.Commands, func(c string) bool { return slices.Contains(had.Commands, c) })
+		}
+		if len(item.Commands) > 0 {
+			items = append(items, item)
+		}
+	}
+	return e.app.allow(ctx, items, e.run.PlanPath, c, "Trust them?")
+}
+
 // part leaves out what the run left out of its plan: one that was started with --only or --until stays a part.
 func (e *edition) part(stored []*scheduler.Task) []*scheduler.Task {
 	tasks := e.new.Tasks()
@@ -72,7 +109,13 @@ func (e *edition) part(stored []*scheduler.Task) []*scheduler.Task {
 	}
 	out := map[scheduler.TaskID]bool{}
 	for _, t := range e.old.Tasks() {
-		out[t.ID] = !slices.ContainsFunc(stored, func(s *scheduler.Task) bool { return s.ID == t.ID })
+		list := slices.ContainsFunc(e.old.Each(), func(l plan.Each) bool { return l.Task == string(t.ID) })
+		out[t.ID] = !slices.ContainsFunc(stored, func(s *scheduler.Task) bool {
+			return s.ID == t.ID || list && strings.HasPrefix(string(s.ID), string(t.ID)+".")
+		})
+		for _, id := range e.new.Made(string(t.ID)) {
+			out[scheduler.TaskID(id)] = out[t.ID]
+		}
 	}
 	tasks = slices.DeleteFunc(tasks, func(t *scheduler.Task) bool { return out[t.ID] })
 	for _, t := range tasks {
@@ -87,7 +130,7 @@ func (e *edition) request(tasks []*scheduler.Task) {
 	e.r = orchestrator.EditRequest{
 		Name: p.Name, Description: p.Description, PlanPath: e.run.PlanPath, Plan: string(p.Source.Text), Context: p.Context, Tasks: tasks,
 		Options: persistence.RunOptions{
-			StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks), FreshSessions: p.FreshSessions(),
+			StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks), FreshSessions: p.FreshSessions(), Items: p.Items(),
 			QuestionsOf: p.QuestionsOf(), Questions: e.app.questions(p, e.cfg),
 		},
 	}
@@ -125,20 +168,10 @@ func (e *edition) admit(ctx context.Context, o watching, trusted bool) error {
 	if err := e.show(); err != nil {
 		return err
 	}
-	items := configItems(e.cfg)
-	if item, ok := planItem(e.new, e.run.PlanPath); ok {
-		if e.old != nil {
-			had, _ := planItem(e.old, e.run.PlanPath)
-			item.Commands = slices.DeleteFunc(item.Commands, func(c string) bool { return slices.Contains(had.Commands, c) })
-		}
-		if len(item.Commands) > 0 {
-			items = append(items, item)
-		}
-	}
-	in := a.inspector(e.cfg, e.run.Repository)
-	if err := a.allow(ctx, items, e.run.PlanPath, consent{plan: o.yes, trust: trusted}, "Trust them?"); err != nil {
+	if err := e.consent(ctx, consent{plan: o.yes, trust: trusted}); err != nil {
 		return err
 	}
+	in := a.inspector(e.cfg, e.run.Repository)
 	agents, err := in.agentsOf(ctx, e.new, e.r.Tasks)
 	if err != nil {
 		return err

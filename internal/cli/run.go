@@ -128,6 +128,9 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	if err != nil {
 		return err
 	}
+	if p, err = a.spreadForRun(ctx, repo, p, cfg, o); err != nil {
+		return err
+	}
 	tasks, err := p.Select(o.only, o.until)
 	if err != nil {
 		return usageError("orc plan show "+path, "%w", err)
@@ -183,6 +186,41 @@ func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
 		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
 	}
 	return p, a.planVerdict(path, list)
+}
+
+// spreadForRun makes the tasks of the plan's lists. With --dry-run no command is run, and a list that one makes stays a
+// single task.
+func (a *App) spreadForRun(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, o runFlags) (*plan.Plan, error) {
+	if len(p.Each()) == 0 || o.dryRun && runsLists(p) {
+		return p, nil
+	}
+	rev := p.Base
+	if rev == "" {
+		rev = "HEAD"
+	}
+	base, err := repo.Resolve(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	if runsLists(p) {
+		if err := a.consentToRun(ctx, p, cfg, o); err != nil {
+			return nil, err
+		}
+	}
+	return a.spread(ctx, repo, p, cfg, base, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames()})
+}
+
+// consentToRun fails unless a person agrees to what the settings and the plan run.
+func (a *App) consentToRun(ctx context.Context, p *plan.Plan, cfg *config.Config, o runFlags) error {
+	path, err := filepath.Abs(p.Source.Path)
+	if err != nil {
+		return fmt.Errorf("find the plan: %w", err)
+	}
+	items := configItems(cfg)
+	if item, ok := planItem(p, path); ok {
+		items = append(items, item)
+	}
+	return a.allow(ctx, items, path, consent{plan: o.yes || o.named && !a.canAsk(), trust: o.trust}, "Trust and start?")
 }
 
 // printDiagnostics shows what was found in a file and fails when there is an error among it.
@@ -248,7 +286,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
-			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
+			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg),
 		},
 	}, nil
@@ -256,11 +294,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 
 // admit asks for what a run needs beside a good plan: consent to the commands that it runs, and agents that are there.
 func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks []*scheduler.Task, run *persistence.Run, o runFlags) error {
-	items := configItems(cfg)
-	if item, ok := planItem(p, run.PlanPath); ok {
-		items = append(items, item)
-	}
-	if err := a.allow(ctx, items, run.PlanPath, consent{plan: o.yes || o.named && !a.canAsk(), trust: o.trust}, "Trust and start?"); err != nil {
+	if err := a.consentToRun(ctx, p, cfg, o); err != nil {
 		return err
 	}
 	in := a.inspector(cfg, run.Repository)

@@ -132,6 +132,7 @@ func (e *Engine) takeOptions(b *batch, d Edit, r EditRequest) {
 	o := e.run.Options
 	n := r.Options
 	o.Agents, o.Setup, o.Setups, o.StrictWrites, o.FreshSessions = n.Agents, n.Setup, n.Setups, n.StrictWrites, n.FreshSessions
+	o.Items = n.Items
 	o.Questions, o.QuestionsOf = n.Questions, n.QuestionsOf
 	o.Canceled, o.Stopped = false, nil
 	o.Removed = slices.DeleteFunc(slices.Clone(o.Removed), func(id scheduler.TaskID) bool { return slices.Contains(d.Added, id) })

@@ -24,8 +24,8 @@ type EditRequest struct {
 	Context           string
 	Concurrency       int // attempts at a time; 0 = as before
 	Tasks             []*scheduler.Task
-	// Options are those that come from the plan: Agents, Setup, Setups, StrictWrites, FreshSessions, Questions,
-	// QuestionsOf. The others stay as they are.
+	// Options are those that come from the plan: Agents, Setup, Setups, StrictWrites, FreshSessions, Items,
+	// Questions, QuestionsOf. The others stay as they are.
 	Options persistence.RunOptions
 }
 
@@ -55,8 +55,8 @@ func (d Edit) Empty() bool {
 // What a change of a key means for a task that has run: work that is done is done again only where the key says what
 // the work is; an attempt under way would not notice any of the others either.
 var (
-	keysOfWork    = []string{"prompt", "run", "verify", "needs"}
-	keysOfAttempt = []string{"prompt", "run", "verify", "needs", "agent", "isolation", "writes", "workspace"}
+	keysOfWork    = []string{"prompt", "run", "verify", "needs", "for_each"}
+	keysOfAttempt = []string{"prompt", "run", "verify", "needs", "for_each", "agent", "isolation", "writes", "workspace"}
 )
 
 // removedText is the error of a task that the plan does not have any more.
@@ -283,6 +283,7 @@ func changedKeys(a, b *scheduler.Task, before, after persistence.RunOptions) []s
 	add("isolation", a.Isolation == b.Isolation)
 	add("retry", slices.Contains(before.FreshSessions, a.ID) == slices.Contains(after.FreshSessions, a.ID))
 	add("strict_writes", slices.Contains(before.StrictWrites, a.ID) == slices.Contains(after.StrictWrites, a.ID))
+	add("for_each", before.Items[a.ID] == after.Items[a.ID])
 	add("questions", questionsFor(before, a.ID) == questionsFor(after, a.ID))
 	add("workspace", sameSetup(setupFor(before, a.ID), setupFor(after, a.ID)))
 	return keys

@@ -123,6 +123,9 @@ func (at *attempt) environ() ([]string, error) {
 	if at.task.Prompt != "" {
 		env = append(env, "ORC_PROMPT_FILE="+e.promptFile(a))
 	}
+	if item, ok := e.run.Options.Items[a.Task]; ok {
+		env = append(env, "ORC_ITEM="+item)
+	}
 	var failed []string
 	for _, n := range at.brief.needs {
 		if n.failed {

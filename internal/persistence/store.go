@@ -169,6 +169,8 @@ type RunOptions struct {
 	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
 	// FreshSessions are the tasks whose next attempt does not go on with the session of the one that failed.
 	FreshSessions []scheduler.TaskID `json:"fresh_sessions,omitempty"`
+	// Items are what the tasks of a list were made for.
+	Items map[scheduler.TaskID]string `json:"items,omitempty"`
 	// What becomes of questions that agents ask: in the tasks named, and in all others. ask (or empty): they wait for a
 	// person. never: the agent is told to decide by itself. fail: the attempt fails.
 	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`

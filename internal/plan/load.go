@@ -88,6 +88,7 @@ func (p *Plan) forgetNodes() {
 	p.defaults.agent.Node = nil
 	for i := range p.tasks {
 		t := &p.tasks[i]
+		t.each = nil
 		t.key, t.agent.Node, t.depAt, t.needs = nil, nil, nil, nil
 		forget(t.writes)
 	}

@@ -26,6 +26,8 @@ type Plan struct {
 	index       map[string]int32
 	isolation   scheduler.Isolation // of tasks that say nothing
 	strict      bool                // strict_writes of tasks that say nothing
+	each        []Each
+	made        map[string][]string // the tasks of each list, by the list's id; only once the lists are known
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
 }
@@ -58,6 +60,9 @@ type task struct {
 	run    work
 	needs  []document.Item
 	writes []document.Item
+	each   *each   // nil = not given
+	made   bool    // it is one task of a list
+	item   string  // and is for this
 	deps   []int32 // needs as indices, without duplicates and unknown ones; only once needs are resolved
 	depAt  []*document.Node
 }

@@ -27,6 +27,7 @@ func Schema() []byte {
 		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
 		"workspace": describeLevel(workspaceKeys),
+		"for_each":  describeLevel(eachKeys),
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
