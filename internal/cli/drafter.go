@@ -225,7 +225,8 @@ func (d *drafter) turn(ctx context.Context, message string) (string, error) {
 		return "", err
 	}
 	d.used(r)
-	if r.Kind != "" {
+	// What was not permitted may have been an attempt to do what it was only to plan; what it said counts.
+	if r.Kind != "" && r.Kind != provider.KindRefused {
 		r.Error = d.app.secrets.String(r.Error)
 		return "", &turnError{d.role, r}
 	}

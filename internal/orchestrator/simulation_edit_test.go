@@ -165,7 +165,7 @@ func (w *world) wantEdited(t *testing.T, what string, p simPlan, want, got simEn
 // TestSimulatedEditOfAStoppedRunEndsAsAFreshRun lets owners die anywhere, before and after the edit.
 func TestSimulatedEditOfAStoppedRunEndsAsAFreshRun(t *testing.T) {
 	t.Parallel()
-	for seed := range graphs(300) {
+	for seed := range graphs(100) {
 		p := drawSimPlan(seed)
 		next := p.edited(seed)
 		want := next.undisturbed(t).of(next)
@@ -187,7 +187,7 @@ func TestSimulatedEditOfAStoppedRunEndsAsAFreshRun(t *testing.T) {
 func TestSimulatedDeathAtEveryStepAroundAnEdit(t *testing.T) {
 	t.Parallel()
 	runs := 0
-	for seed := range graphs(12) {
+	for seed := range graphs(8) {
 		p := drawSimPlan(seed)
 		next := p.edited(seed)
 		want := next.undisturbed(t).of(next)
@@ -219,7 +219,7 @@ func TestSimulatedDeathAtEveryStepAroundAnEdit(t *testing.T) {
 // TestSimulatedEditOfALiveRunEndsAsAFreshRun edits while an owner works, at any moment, and may kill it then.
 func TestSimulatedEditOfALiveRunEndsAsAFreshRun(t *testing.T) {
 	t.Parallel()
-	for seed := range graphs(300) {
+	for seed := range graphs(100) {
 		p := drawSimPlan(seed)
 		for id, does := range p.does {
 			does.takes *= 10 // longer than an owner takes to look for requests

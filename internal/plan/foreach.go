@@ -209,10 +209,10 @@ func (c *checker) parts(t *task, taken map[string]bool) []task {
 		p.each, p.made, p.item = nil, true, item
 		p.id = partID(t.id, item, taken)
 		p.name = plainly(t.name, item)
-		switch {
-		case p.name == "":
+		switch p.name {
+		case "":
 			p.name = item
-		case p.name == t.name:
+		case t.name:
 			p.name += ": " + item
 		}
 		p.prompt.text, p.run.text = plainly(t.prompt.text, item), inShell(t.run.text, item)
