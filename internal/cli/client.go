@@ -176,18 +176,11 @@ func (w *watch) follow(ctx context.Context) error {
 	if w.mode != modeTTY {
 		return w.followPlain(ctx)
 	}
-	seen, err := w.view(ctx)
+	o, err := w.tui(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := tui.Run(ctx, tui.Options{
-		In: w.app.Stdin, Out: w.app.Stdout, Run: seen, Source: w.source(),
-		Stop:  func(force bool) error { return w.requestStop(ctx, force) },
-		Tail:  w.lastLine,
-		Color: w.app.colorOn(w.app.Stdout), Unicode: w.app.unicode(), Motion: w.app.Getenv("ORC_REDUCED_MOTION") == "",
-		Bell: w.cfg == nil || w.cfg.NotifyBell,
-		Now:  w.app.Now, Environ: w.app.Environ,
-	})
+	result, err := tui.Run(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -223,17 +223,24 @@ func (c *confiner) policy(r orchestrator.Room) (sandbox.Policy, error) {
 		return sandbox.Policy{}, errorf("make the task's folder: %w", err)
 	}
 	p := sandbox.Policy{
-		Write:    slices.Concat([]string{"/tmp", "/var/tmp", tempDir(r.Env), r.Dir, r.State, stream.Get(r.Env, agentSocket)}, caches(r.Env), c.writes),
+		Write:    slices.Concat([]string{"/tmp", "/var/tmp", tempDir(r.Env), r.State, stream.Get(r.Env, agentSocket)}, caches(r.Env), c.writes),
 		ReadOnly: []string{c.data, stream.Get(r.Env, "HOME")},
 		Hide: append(secretPlaces(c.app.Environ, r.Env), c.state,
 			filepath.Join(c.data, databaseFile), filepath.Join(c.data, databaseFile+"-wal"), filepath.Join(c.data, databaseFile+"-shm")),
+	}
+	if r.Review {
+		p.ReadOnly = append(p.ReadOnly, r.Dir)
+	} else {
+		p.Write = append(p.Write, r.Dir)
 	}
 	switch r.Isolation {
 	case scheduler.IsolationNone:
 	case scheduler.IsolationWorktree:
 		// A commit needs the objects and the worktree's own part of the repository, and nothing else of it.
 		p.ReadOnly = append(p.ReadOnly, c.repo.Root(), c.repo.CommonDir())
-		p.Write = append(p.Write, filepath.Join(c.repo.CommonDir(), "objects"), worktreeGit(r.Dir))
+		if !r.Review {
+			p.Write = append(p.Write, filepath.Join(c.repo.CommonDir(), "objects"), worktreeGit(r.Dir))
+		}
 	default:
 		p.ReadOnly = append(p.ReadOnly, c.repo.Root(), c.repo.CommonDir())
 	}

@@ -70,7 +70,11 @@ func (a *App) heldConflict(ctx context.Context, run persistence.Run, at persiste
 	if err != nil {
 		return nil, err
 	}
-	files, err := repo.Conflict(ctx, string(run.ID), at.Saved, at.Base)
+	tip, base := at.Saved, at.Base
+	if at.Resolve != nil { // the resolver's own work is something else
+		tip, base = at.Resolve.Tip, at.Resolve.Base
+	}
+	files, err := repo.Conflict(ctx, string(run.ID), tip, base)
 	if err != nil {
 		return nil, fmt.Errorf("look at the conflict of %s: %w", at.Task, err)
 	}
@@ -79,9 +83,19 @@ func (a *App) heldConflict(ctx context.Context, run persistence.Run, at persiste
 
 // decisions are what a person can do about a conflict inside of a run.
 func decisions(run persistence.Run, at persistence.Attempt) [][2]string {
-	return [][2]string{
+	var first [][2]string
+	if resolved(at) {
+		first = [][2]string{
+			{fmt.Sprintf("orc diff %s %s", run.ID, at.Task), "see how it was resolved"},
+			{fmt.Sprintf("orc merge %s --continue", run.ID), "agree: it is merged, and the run goes on"},
+		}
+	}
+	return append(first, [][2]string{
 		{fmt.Sprintf("orc retry %s %s", run.ID, at.Task), "do it again on top of what is merged"},
 		{fmt.Sprintf("orc restore %s %s", run.ID, at.Task), "look at its work, which is saved"},
 		{fmt.Sprintf("orc cancel %s %s", run.ID, at.Task), "leave it out"},
-	}
+	}...)
 }
+
+// resolved says whether an attempt's conflict is resolved and waits for a person's yes.
+func resolved(at persistence.Attempt) bool { return at.Resolve != nil && at.Resolve.Done }

@@ -74,6 +74,10 @@ func planItem(p *plan.Plan, path string) (item trust.Item, ok bool) {
 		add(e.Run)
 	}
 	setup(p.Setup())
+	_, gates, _ := p.MergeVerify()
+	for _, gate := range gates {
+		add(gate)
+	}
 	for _, t := range p.Tasks() {
 		setup(p.SetupOf(t.ID))
 		add(t.Command)

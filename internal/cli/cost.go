@@ -80,7 +80,7 @@ func newCostDocument(pictures []*picture) costDocument {
 					continue
 				}
 				for _, u := range at.Work.Used {
-					k := key{t.AgentRole, u.Model}
+					k := key{cmp.Or(u.Role, t.AgentRole), u.Model}
 					if sums[k] == nil {
 						sums[k] = &costJSON{Agent: k.agent, Model: k.model, usageDocument: usageDocument{CostExact: true, UsageExact: true}}
 					}

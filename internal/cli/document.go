@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"time"
 
 	"orchestrator/internal/persistence"
@@ -43,6 +44,7 @@ type taskDocument struct {
 	ExitCode    *int                  `json:"exit_code"`
 	Output      string                `json:"output"` // the end of what explains a failure
 	Conflicts   []string              `json:"conflicts"`
+	Resolved    bool                  `json:"resolved"`   // they are resolved, and that waits for a yes
 	StartedAt   *time.Time            `json:"started_at"` // of the first attempt
 	EndedAt     *time.Time            `json:"ended_at"`   // of the last attempt
 	DurationMS  int64                 `json:"duration_ms"`
@@ -55,8 +57,10 @@ type taskDocument struct {
 	Workspace   string                `json:"workspace"` // empty when it is gone
 	Isolation   scheduler.Isolation   `json:"isolation"`
 	Log         string                `json:"log"`         // path
+	Step        string                `json:"step"`        // of its workflow, while a later one is under way: "reviewer reviews, round 2"
 	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
 	WaitsFor    string                `json:"waits_for"`
+	Repairs     string                `json:"repairs"`   // what its merged work was found to have broken; empty once that is over
 	Questions   []questionDocument    `json:"questions"` // that wait for an answer
 	Usage       *usageDocument        `json:"usage"`     // of all attempts; null for a command
 }
@@ -95,12 +99,23 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	}
 	last := attempts[len(attempts)-1]
 	d.StartedAt, d.EndedAt = moment(attempts[0].StartedAt), moment(last.EndedAt)
+	if last.Awaits != "" && last.Phase == scheduler.PhaseWaiting {
+		d.WaitsFor = fmt.Sprintf("%s repairs what is merged", last.Awaits)
+	}
+	if n := len(attempts); n > 1 && attempts[n-2].Broke != nil && last.Outcome == "" {
+		d.Repairs = attempts[n-2].Broke.Error
+	} else if last.Broke != nil {
+		d.Repairs = last.Broke.Error
+	}
 	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
 		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
 	}
+	if t.Status == scheduler.TaskRunning {
+		d.Step = presentStep(last)
+	}
 	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output
-	d.Conflicts = append(d.Conflicts, last.Conflicts...)
+	d.Conflicts, d.Resolved = append(d.Conflicts, last.Conflicts...), resolved(last)
 	d.Files, d.Additions, d.Deletions = last.Files, last.Additions, last.Deletions
 	d.Saved, d.SavedRef, d.Log = last.Saved, last.SavedRef, last.Log
 	if last.Isolation != "" {

@@ -167,9 +167,9 @@ func (d *drafter) read(said string) draft {
 
 // check is what orc plan check would say.
 func (d *drafter) check(text []byte) (*plan.Plan, diagnostic.List) {
-	return plan.Parse(d.output, text, plan.Options{
-		Agents: d.cfg.AgentNames(), Providers: d.cfg.ProviderNames(), DefaultIsolation: d.cfg.Isolation,
-	})
+	o := planOptions(d.cfg)
+	o.DefaultIsolation = d.cfg.Isolation
+	return plan.Parse(d.output, text, o)
 }
 
 // again says what is wrong. An agent without a session gets all that was said before, too.

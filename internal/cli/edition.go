@@ -38,7 +38,8 @@ func (a *App) newEdition(ctx context.Context, st persistence.Store, run persiste
 		return nil, err
 	}
 	e := &edition{app: a, st: st, run: run, cfg: cfg}
-	options := plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames(), Dir: filepath.Dir(run.PlanPath)}
+	options := planOptions(cfg)
+	options.Dir = filepath.Dir(run.PlanPath)
 	e.old, _ = plan.Parse(run.PlanPath, []byte(run.Plan), options)
 	p, list := plan.Parse(name, text, options)
 	if err := a.planVerdict(name, list); err != nil {
@@ -127,11 +128,13 @@ func (e *edition) part(stored []*scheduler.Task) []*scheduler.Task {
 // request is what the owner is asked for.
 func (e *edition) request(tasks []*scheduler.Task) {
 	p := e.new
+	workflows, of := p.Workflows()
 	e.r = orchestrator.EditRequest{
 		Name: p.Name, Description: p.Description, PlanPath: e.run.PlanPath, Plan: string(p.Source.Text), Context: p.Context, Tasks: tasks,
 		Options: persistence.RunOptions{
 			StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks), FreshSessions: p.FreshSessions(), Items: p.Items(),
 			QuestionsOf: p.QuestionsOf(), Questions: e.app.questions(p, e.cfg),
+			Workflows: workflows, WorkflowOf: of, Merge: mergingOf(p, e.cfg),
 		},
 	}
 	if e.old == nil {
@@ -177,6 +180,11 @@ func (e *edition) admit(ctx context.Context, o watching, trusted bool) error {
 		return err
 	}
 	e.r.Options.Agents = agents
+	run := e.run
+	run.Options.Agents, run.Options.Merge = agents, e.r.Options.Merge
+	if err := in.resolver(ctx, e.new, &run); err != nil {
+		return err
+	}
 	if err := in.preflight(ctx, agents); err != nil {
 		return err
 	}

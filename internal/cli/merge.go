@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
@@ -64,7 +66,10 @@ func newMerge(a *App) *cobra.Command {
 they are; where they are in the way, that is said before anything is done.
 
 At a conflict your branch is untouched. The files with the conflict lie in a folder of their own: edit them there
-(--edit opens them in git's merge.tool, or else in your editor), then orc merge --continue; or leave the task out with --skip, or go back with --abort.`,
+(--edit opens them in git's merge.tool, or else in your editor), then orc merge --continue; or leave the task out with --skip, or go back with --abort.
+
+With on_conflict: ask, a conflict inside of the run that the resolver has resolved waits for your yes, too: orc diff
+TASK shows it, and orc merge --continue says yes when no merge into your branch waits.`,
 		Example: `  orc merge
   orc merge 7f3c --into release
   orc merge --skip handlers`,
@@ -94,7 +99,10 @@ At a conflict your branch is untouched. The files with the conflict lie in a fol
 				}
 				m.out = out
 			}
-			return m.merge(cmd.Context())
+			if err := m.merge(cmd.Context()); err != nil || !m.accepts {
+				return err
+			}
+			return m.accept(cmd.Context())
 		})
 	}
 	return cmd
@@ -108,9 +116,10 @@ type merging struct {
 	flags mergeFlags
 	out   *output // not nil = the outcome as JSON
 
-	repo  *workspace.Repository
-	tasks []*scheduler.Task
-	spec  workspace.LandSpec
+	repo    *workspace.Repository
+	tasks   []*scheduler.Task
+	accepts bool // nothing but conflicts inside of the run wait, which the resolver has resolved
+	spec    workspace.LandSpec
 }
 
 func (m *merging) merge(ctx context.Context) (err error) {
@@ -138,6 +147,15 @@ func (m *merging) merge(ctx context.Context) (err error) {
 		}
 		return m.edit(ctx)
 	}
+	if m.flags.goOn && errors.Is(err, workspace.ErrNoLanding) {
+		p, perr := m.app.load(ctx, m.store, m.run)
+		if perr != nil {
+			return perr
+		}
+		if m.accepts = slices.ContainsFunc(p.conflicts(), resolved); m.accepts {
+			return nil
+		}
+	}
 	if m.flags.edit && errors.Is(err, workspace.ErrLanding) {
 		return m.edit(ctx)
 	}
@@ -145,6 +163,22 @@ func (m *merging) merge(ctx context.Context) (err error) {
 		return m.explain(err)
 	}
 	return m.landed(ctx, landing)
+}
+
+// accept agrees with how the resolver has resolved the conflicts that wait inside of the run.
+func (m *merging) accept(ctx context.Context) error {
+	if m.out != nil {
+		return usageError("orc merge "+string(m.run.ID)+" --continue", "what waits is inside of the run: the run goes on, which has no JSON")
+	}
+	a := m.app
+	asked, err := a.ask(ctx, m.store, m.run, orchestrator.RequestAccept, orchestrator.AcceptRequest{})
+	if err != nil || asked == 0 {
+		return err
+	}
+	if err := a.answered(ctx, m.store, m.run, asked); err != nil {
+		return err
+	}
+	return a.tell("Run %s merges what was resolved, and goes on. Watch it: orc status %s", m.run.ID, m.run.ID)
 }
 
 // prepare finds everything that a merge needs, before anything is changed.

@@ -115,7 +115,7 @@ func asks(at persistence.Attempt) bool {
 	if at.Work != nil && at.Outcome == "" && len(at.Work.Asking()) > 0 {
 		return true
 	}
-	return at.Phase == scheduler.PhaseWaiting && (at.Work == nil || at.Work.Wait == "")
+	return at.Phase == scheduler.PhaseWaiting && at.Awaits == "" && (at.Work == nil || at.Work.Wait == "")
 }
 
 // needsYou lists the tasks that wait for a person.

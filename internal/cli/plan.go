@@ -52,7 +52,9 @@ func (a *App) readPlan(path string) (*plan.Plan, diagnostic.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames(), DefaultIsolation: cfg.Isolation})
+	o := planOptions(cfg)
+	o.DefaultIsolation = cfg.Isolation
+	p, list, err := plan.Load(path, o)
 	if err != nil {
 		return nil, nil, &ExitError{Code: ExitUsage, Err: err}
 	}

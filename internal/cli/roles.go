@@ -159,7 +159,7 @@ func roleOf(p *plan.Plan, cfg *config.Config, role string) (plan.Agent, bool) {
 	return agent, ok
 }
 
-// agentsOf resolves the roles that tasks use.
+// agentsOf resolves the roles that tasks use, and those of their workflows.
 func (in *inspector) agentsOf(ctx context.Context, p *plan.Plan, tasks []*scheduler.Task) (map[string]persistence.Agent, error) {
 	agents := map[string]persistence.Agent{}
 	for _, t := range tasks {
@@ -176,7 +176,65 @@ func (in *inspector) agentsOf(ctx context.Context, p *plan.Plan, tasks []*schedu
 		}
 		agents[t.AgentRole] = r
 	}
-	return agents, nil
+	steps, of := p.Workflows()
+	for _, t := range tasks {
+		if name, has := of[t.ID]; has && agents[t.AgentRole].Provider == plan.CommandProvider {
+			return nil, noSession(t.AgentRole, name)
+		}
+	}
+	return agents, in.stepAgents(ctx, p, steps, agents)
+}
+
+// stepAgents resolves the roles that workflows name.
+func (in *inspector) stepAgents(ctx context.Context, p *plan.Plan, workflows map[string][]scheduler.Step, agents map[string]persistence.Agent) error {
+	for _, name := range slices.Sorted(maps.Keys(workflows)) {
+		for _, s := range workflows[name] {
+			if s.Agent == "" {
+				continue
+			}
+			agent, ok := roleOf(p, in.cfg, s.Agent)
+			if !ok {
+				return usageError("orc agents list", "there is no agent %q, which the workflow %s names", s.Agent, name)
+			}
+			if s.Review {
+				agent.Permissions = string(provider.PermitRead)
+			}
+			r, err := in.resolve(ctx, s.Agent, agent)
+			if err != nil {
+				return err
+			}
+			if r.Provider == plan.CommandProvider {
+				return noSession(s.Agent, name)
+			}
+			if _, done := agents[s.Agent]; !done {
+				agents[s.Agent] = r
+			}
+		}
+	}
+	return nil
+}
+
+// noSession says that an agent cannot be part of a workflow.
+func noSession(role, workflow string) error {
+	return usageError("another provider for it: orc config set agents."+role+".provider …",
+		"agent %q is a shell command: it has no session to go on with, which the workflow %s needs", role, workflow)
+}
+
+// resolver adds the role that resolves conflicts, where the run wants one.
+func (in *inspector) resolver(ctx context.Context, p *plan.Plan, run *persistence.Run) error {
+	role := persistence.ResolverRole
+	if m := run.Options.Merge.OnConflict; m == "" || m == plan.Conflicts[0] {
+		return nil
+	}
+	agent, ok := roleOf(p, in.cfg, role)
+	if !ok {
+		return usageError("orc agents list", "there is no agent %q", role)
+	}
+	r, err := in.resolve(ctx, role, agent)
+	if err == nil {
+		run.Options.Agents[role] = r
+	}
+	return err
 }
 
 // preflight fails when an agent that a run needs is missing or logged out.

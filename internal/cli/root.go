@@ -47,10 +47,10 @@ func newRoot(a *App) *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{groupStart, []*cobra.Command{newInit(a), newDoctor(a), newPlan(a), newRun(a)}},
-		{groupWatch, []*cobra.Command{newStatus(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
+		{groupWatch, []*cobra.Command{newStatus(a), newUI(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
 		{groupSteer, []*cobra.Command{newAnswer(a), newRetry(a), newCancel(a), newResume(a), newEdit(a)}},
 		{groupFinish, []*cobra.Command{newMerge(a), newRestore(a), newClean(a)}},
-		{groupSetup, []*cobra.Command{newConfig(a), newAgents(a), newTrust(a), newDB(a), newCompletion(a), newVersion(a)}},
+		{groupSetup, []*cobra.Command{newConfig(a), newAgents(a), newTrust(a), newDB(a), newCompletion(a), newMan(a), newVersion(a)}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

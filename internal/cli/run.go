@@ -181,7 +181,7 @@ func (a *App) refuseInside(root string) error {
 
 // loadPlan reads and checks the plan; what is wrong with it goes to stderr.
 func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
-	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames()})
+	p, list, err := plan.Load(path, planOptions(cfg))
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
 	}
@@ -207,7 +207,7 @@ func (a *App) spreadForRun(ctx context.Context, repo *workspace.Repository, p *p
 			return nil, err
 		}
 	}
-	return a.spread(ctx, repo, p, cfg, base, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames()})
+	return a.spread(ctx, repo, p, cfg, base, planOptions(cfg))
 }
 
 // consentToRun fails unless a person agrees to what the settings and the plan run.
@@ -280,6 +280,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 	if err != nil {
 		return persistence.Run{}, fmt.Errorf("find the plan: %w", err)
 	}
+	workflows, workflowOf := p.Workflows()
 	return persistence.Run{
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
 		Base: base, BaseRef: ref, PlanPath: abs, Plan: string(p.Source.Text), Context: p.Context,
@@ -287,7 +288,8 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
-			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg),
+			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
+			Merge: mergingOf(p, cfg),
 		},
 	}, nil
 }
@@ -303,6 +305,9 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	run.Options.Agents = agents
+	if err := in.resolver(ctx, p, run); err != nil {
+		return err
+	}
 	return in.preflight(ctx, agents)
 }
 

@@ -1,10 +1,31 @@
 package cli
 
 import (
+	"cmp"
+
 	"orchestrator/internal/config"
+	"orchestrator/internal/persistence"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/scheduler"
 )
+
+// mergingOf is how the work of a run is merged: as the plan says, or else the settings.
+func mergingOf(p *plan.Plan, cfg *config.Config) persistence.Merging {
+	m := persistence.Merging{OnConflict: cmp.Or(p.OnConflict(), cfg.OnConflict)}
+	if verify, commands, given := p.MergeVerify(); given {
+		m.Verify, m.Commands = verify, commands
+		return m
+	}
+	if m.Verify = cfg.MergeVerify; cfg.MergeCommand != "" {
+		m.Commands = []string{cfg.MergeCommand}
+	}
+	return m
+}
+
+// planOptions are what a plan is checked against.
+func planOptions(cfg *config.Config) plan.Options {
+	return plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames(), Workflows: cfg.Workflows}
+}
 
 // setups are the ways in which single tasks want their workspaces set up.
 func setups(p *plan.Plan, tasks []*scheduler.Task) map[scheduler.TaskID]scheduler.Setup {

@@ -43,6 +43,13 @@ type wholeTask struct {
 	TimeoutMS int64    `json:"timeout_ms"` // per attempt; 0 = none
 }
 
+// brokeDocument is a gate that fails on the merged work since an attempt's work is in it.
+type brokeDocument struct {
+	Found  string `json:"found"` // the task that brought it to light
+	Error  string `json:"error"`
+	Output string `json:"output"`
+}
+
 // attemptDocument is one try at a task in JSON.
 type attemptDocument struct {
 	Number     int               `json:"number"`
@@ -60,6 +67,8 @@ type attemptDocument struct {
 	Saved      string            `json:"saved"`
 	SavedRef   string            `json:"saved_ref"`
 	Merged     string            `json:"merged"` // commit id on the integration branch
+	Broke      *brokeDocument    `json:"broke"`  // what it was found to have broken once it was merged; null = nothing
+	Awaits     string            `json:"awaits"` // the task whose repair of the merged work it waits for; empty = none
 	Conflicts  []string          `json:"conflicts"`
 	Files      int               `json:"files"`
 	Additions  int               `json:"additions"`
@@ -70,6 +79,7 @@ type attemptDocument struct {
 	Sandbox    string            `json:"sandbox"` // what confined the agent's last turn; empty = nothing did
 	Usage      *usageDocument    `json:"usage"`
 	Turns      []turnUsage       `json:"turns"` // what each turn used
+	Steps      []stepDocument    `json:"steps"` // of the task's workflow, as far as they were entered
 }
 
 func newShow(a *App) *cobra.Command {
@@ -138,10 +148,17 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 			DurationMS: worked(at, p.alive, p.now).Milliseconds(), NotBefore: moment(at.NotBefore), Base: at.Base,
 			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
 			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
-			Usage: usageOf(at), Turns: turnsOf(at),
+			Usage: usageOf(at), Turns: turnsOf(at), Steps: stepsOf(t.AgentRole, at),
+		}
+		d.Awaits = string(at.Awaits)
+		if br := at.Broke; br != nil {
+			d.Broke = &brokeDocument{Found: string(br.Found), Error: br.Error, Output: br.Output}
 		}
 		if at.Work != nil {
-			d.Session, d.Sandbox = at.Work.Session, at.Work.Sandbox
+			d.Sandbox = at.Work.Sandbox
+			if own := at.Work.At(0); own != nil {
+				d.Session = own.Session
+			}
 		}
 		if !at.Cleaned {
 			d.Workspace = at.Workspace
@@ -162,32 +179,9 @@ const (
 func (a *App) writeShow(ctx context.Context, p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile, said conversation) error {
 	pt := a.paint(a.Stdout)
 	var b strings.Builder
-	m := p.mark(t)
-	title := doc.Task.ID
-	if doc.Task.Name != "" {
-		title += " · " + view.SanitizeLine(doc.Task.Name)
-	}
-	fmt.Fprintf(&b, "%s %s · %s · run %s\n", pt.sgr(m.color, m.sign(a.ascii())), pt.bold(title), m.word, p.run.ID)
-	if e := view.Sanitize(doc.Task.Error); e != "" {
-		fmt.Fprintf(&b, "  %s\n", pt.red(strings.ReplaceAll(e, "\n", "\n  ")))
-	}
-	a.writeFacts(&b, p, doc, pt)
-	if doc.Task.Command != "" {
-		a.writeText(&b, "Command", doc.Task.Command, promptLines, pt)
-	}
-	if doc.Task.Prompt != "" {
-		a.writeText(&b, "Prompt", doc.Task.Prompt, promptLines, pt)
-	}
-	if doc.Task.Result != nil && *doc.Task.Result != "" {
-		a.writeText(&b, "Result", *doc.Task.Result, promptLines, pt)
-	}
-	for _, at := range doc.Attempts {
-		a.writeAttempt(&b, at, pt)
-	}
-	if err := a.writeHeld(&b, p, t, conflict, pt); err != nil {
+	if err := a.writeTask(&b, p, t, doc, conflict); err != nil {
 		return err
 	}
-	a.writeSaves(&b, p, t, doc.Saves, pt)
 	if err := a.writeConversation(ctx, &b, said, pt); err != nil {
 		return err
 	}
@@ -199,6 +193,38 @@ func (a *App) writeShow(ctx context.Context, p *picture, t *scheduler.Task, doc 
 	}
 	_, err := io.WriteString(a.Stdout, b.String())
 	return err
+}
+
+// writeTask shows all of a task but its conversation.
+func (a *App) writeTask(b *strings.Builder, p *picture, t *scheduler.Task, doc showDocument, conflict []workspace.ConflictFile) error {
+	pt := a.paint(a.Stdout)
+	m := p.mark(t)
+	title := doc.Task.ID
+	if doc.Task.Name != "" {
+		title += " · " + view.SanitizeLine(doc.Task.Name)
+	}
+	fmt.Fprintf(b, "%s %s · %s · run %s\n", pt.sgr(m.color, m.sign(a.ascii())), pt.bold(title), m.word, p.run.ID)
+	if e := view.Sanitize(doc.Task.Error); e != "" {
+		fmt.Fprintf(b, "  %s\n", pt.red(strings.ReplaceAll(e, "\n", "\n  ")))
+	}
+	a.writeFacts(b, p, doc, pt)
+	if doc.Task.Command != "" {
+		a.writeText(b, "Command", doc.Task.Command, promptLines, pt)
+	}
+	if doc.Task.Prompt != "" {
+		a.writeText(b, "Prompt", doc.Task.Prompt, promptLines, pt)
+	}
+	if doc.Task.Result != nil && *doc.Task.Result != "" {
+		a.writeText(b, "Result", *doc.Task.Result, promptLines, pt)
+	}
+	for _, at := range doc.Attempts {
+		a.writeAttempt(b, at, pt)
+	}
+	if err := a.writeHeld(b, p, t, conflict, pt); err != nil {
+		return err
+	}
+	a.writeSaves(b, p, t, doc.Saves, pt)
+	return nil
 }
 
 // writeFacts lists what a task is bound to.
@@ -292,6 +318,7 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	if at.Usage != nil {
 		fmt.Fprintf(b, "  used %s\n", at.Usage.long())
 	}
+	a.writeSteps(b, at.Steps, pt)
 	if len(at.Conflicts) > 0 {
 		fmt.Fprintf(b, "  conflicts: %s\n", view.SanitizeLine(some(at.Conflicts)))
 	}
@@ -300,5 +327,14 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 	}
 	if at.Merged != "" {
 		fmt.Fprintf(b, "  merged as %s\n", short(at.Merged))
+	}
+	if at.Awaits != "" {
+		fmt.Fprintf(b, "  waits until %s has repaired what is merged\n", at.Awaits)
+	}
+	if br := at.Broke; br != nil {
+		fmt.Fprintf(b, "  %s (found with %s)\n", pt.red(view.SanitizeLine(br.Error)), br.Found)
+		for _, line := range view.LastLines(view.Sanitize(br.Output), outputLines) {
+			fmt.Fprintf(b, "    %s\n", pt.dim(line))
+		}
 	}
 }

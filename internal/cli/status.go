@@ -222,15 +222,25 @@ func remark(d taskDocument, p *picture) string {
 	case scheduler.TaskRunning:
 		if len(d.Conflicts) > 0 {
 			say("conflict in " + some(d.Conflicts))
+			if d.Resolved {
+				say("resolved, waits for your yes")
+			}
 		} else if len(d.Questions) > 0 {
 			say("asks: " + firstLine(d.Questions[0].Text))
 		} else if d.WaitsUntil != nil {
 			say("waits until " + d.WaitsUntil.Local().Format("15:04") + ": " + firstLine(d.WaitsFor))
+		} else if d.WaitsFor != "" {
+			say("waits: " + d.WaitsFor)
 		} else {
 			say(string(d.Phase))
 		}
+		say(d.Step)
 		say(tries)
+		say(repairs(d))
 	case scheduler.TaskEligible:
+		if say(repairs(d)); d.Repairs != "" {
+			break
+		}
 		if d.Attempts > 0 && d.Error != "" {
 			say("again after: " + firstLine(d.Error))
 		} else if d.Attempts > 0 {
@@ -251,6 +261,14 @@ func remark(d taskDocument, p *picture) string {
 		}
 	}
 	return view.SanitizeLine(strings.Join(parts, "  "))
+}
+
+// repairs says what a task that is sent back has to repair.
+func repairs(d taskDocument) string {
+	if d.Repairs == "" {
+		return ""
+	}
+	return "sent back: " + firstLine(d.Repairs)
 }
 
 // unsettled names what a task still waits for.

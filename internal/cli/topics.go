@@ -100,6 +100,7 @@ A plan is a YAML (or JSON) file
 const topicKeys = `
 Keys while orc run or orc resume shows a run on a terminal
 
+  u        the whole screen, as orc ui; ? shows its keys, s goes back
   q        leave it running in the background; orc status shows it
   Ctrl-C   stop: nothing more is started, running tasks may end; orc resume goes on
   Ctrl-C   the second time: stop now; what running tasks had done is kept

@@ -93,7 +93,7 @@ func (a *App) itemsHere(args []string) ([]trust.Item, error) {
 	} else if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return items, nil
 	}
-	p, list, err := plan.Load(path, plan.Options{Agents: cfg.AgentNames(), Providers: cfg.ProviderNames()})
+	p, list, err := plan.Load(path, planOptions(cfg))
 	if err != nil {
 		return nil, &ExitError{Code: ExitUsage, Err: err}
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // Roles are the agents that exist without any file.
-var Roles = []string{"orchestrator", "coder", "reviewer", "tester"}
+var Roles = []string{"orchestrator", "coder", "reviewer", "tester", "resolver"}
 
 // rolePermissions are what the built-in roles may do.
-var rolePermissions = map[string]string{"orchestrator": "read-only", "coder": "edit", "reviewer": "read-only", "tester": "edit"}
+var rolePermissions = map[string]string{"orchestrator": "read-only", "coder": "edit", "reviewer": "read-only", "tester": "edit", "resolver": "edit"}
 
 // sandboxOff is the word that takes a sandbox away.
 const sandboxOff = "off"

@@ -49,7 +49,7 @@ agents:
 		// The model was meant for the provider that the user's file names.
 		"coder":    {Provider: "codex", Permissions: "edit"},
 		"reviewer": {Permissions: "read-only", Instructions: "Look closely.\n"}, "orchestrator": {Permissions: "read-only"},
-		"tester": {Permissions: "edit"}, "writer": {Provider: "qwen"},
+		"tester": {Permissions: "edit"}, "resolver": {Permissions: "edit"}, "writer": {Provider: "qwen"},
 	}
 	if diff := cmp.Diff(wantAgents, c.Agents); diff != "" {
 		t.Errorf("agents (-want +got):\n%s", diff)

@@ -16,20 +16,26 @@ import (
 
 // Config is the merged settings.
 type Config struct {
-	Concurrency int                   // tasks at a time
-	Isolation   scheduler.Isolation   // of tasks whose plan does not say
-	Agents      map[string]plan.Agent // by role; one without a provider takes the first agent that is installed
-	Providers   map[string]Provider   // by name
-	Env         []string              // names of variables that every command gets beside the usual ones
-	Durability  string                // "normal" or "full"
-	Supervision string                // "auto", "namespace", "subreaper" or "group"
-	Questions   string                // of agents whose plan does not say: ask, never or fail
-	OutputLimit int64                 // bytes that one command may print
-	Sandbox     string                // "auto", "required" or "off": of agents that do not say
+	Concurrency int                      // tasks at a time
+	Isolation   scheduler.Isolation      // of tasks whose plan does not say
+	Agents      map[string]plan.Agent    // by role; one without a provider takes the first agent that is installed
+	Providers   map[string]Provider      // by name
+	Workflows   map[string]plan.Workflow // by name
+	Env         []string                 // names of variables that every command gets beside the usual ones
+	Durability  string                   // "normal" or "full"
+	Supervision string                   // "auto", "namespace", "subreaper" or "group"
+	Questions   string                   // of agents whose plan does not say: ask, never or fail
+	OutputLimit int64                    // bytes that one command may print
+	Sandbox     string                   // "auto", "required" or "off": of agents that do not say
 	// SandboxWrites are absolute paths that every sandboxed command may write, beside its workspace and what is usual.
 	SandboxWrites []string
-	Grace         time.Duration // between asking a process to end and killing it
-	Retention     time.Duration // how long finished runs are kept
+	// MergeVerify: what a merge makes is checked before it counts, where the plan does not say. MergeCommand is the gate
+	// then; empty = those of the tasks.
+	MergeVerify  bool
+	OnConflict   string // "stop", "agent" or "ask": of work that conflicts when no attempt is left
+	MergeCommand string
+	Grace        time.Duration // between asking a process to end and killing it
+	Retention    time.Duration // how long finished runs are kept
 
 	StallTimeout time.Duration // how long nothing may be heard of an agent without a tool at work
 	ToolTimeout  time.Duration // how long one of its tools may be

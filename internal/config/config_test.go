@@ -69,11 +69,12 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		t.Fatalf("load: %v %v", err, list)
 	}
 	want := &Config{
-		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask", Sandbox: "auto",
+		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask", Sandbox: "auto", OnConflict: "stop",
 		Agents: map[string]plan.Agent{
-			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
+			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"}, "resolver": {Permissions: "edit"},
 		},
 		Providers: map[string]Provider{"command": {Driver: "command"}}, Env: []string{},
+		Workflows:   builtInWorkflows,
 		OutputLimit: 256 << 20, Grace: 10 * time.Second, Retention: 720 * time.Hour,
 		StallTimeout: 15 * time.Minute, ToolTimeout: 2 * time.Hour, NotifyBell: true,
 	}
@@ -102,12 +103,12 @@ func TestHigherLayersWinAndOriginsSayWhatTheyHide(t *testing.T) {
 	}
 	wantAgents := map[string]plan.Agent{
 		"coder": {Provider: "command", Command: "project", Permissions: "edit"}, "other": {Provider: "command", Command: "other"},
-		"orchestrator": {Permissions: "read-only"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"},
+		"orchestrator": {Permissions: "read-only"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"}, "resolver": {Permissions: "edit"},
 	}
 	if diff := cmp.Diff(wantAgents, c.Agents); diff != "" {
 		t.Errorf("agents (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"coder", "orchestrator", "other", "reviewer", "tester"}, c.AgentNames()); diff != "" {
+	if diff := cmp.Diff([]string{"coder", "orchestrator", "other", "resolver", "reviewer", "tester"}, c.AgentNames()); diff != "" {
 		t.Error(diff)
 	}
 	text := func(key string) string {

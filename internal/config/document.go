@@ -34,6 +34,17 @@ func Table() string {
 	for _, name := range agentFields {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, about[name])
 	}
+	b.WriteString("\n## Workflows\n\n`workflows.<name>.steps` is a list of steps. A workflow of a higher layer replaces one of the same name whole. There without any\n" +
+		"file:\n\n")
+	for _, name := range slices.Sorted(maps.Keys(builtInWorkflows)) {
+		w := builtInWorkflows[name]
+		fmt.Fprintf(&b, "- `%s`: %s\n", name, w.String())
+	}
+	b.WriteString("\n| Key | What it does |\n|---|---|\n")
+	names, about := plan.WorkflowKeys()
+	for _, name := range names {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, about[name])
+	}
 	return b.String()
 }
 
@@ -62,6 +73,8 @@ func Schema() []byte {
 			shape = mapOf("agent")
 		case "providers":
 			shape = mapOf("provider")
+		case "workflows":
+			shape = mapOf("workflow")
 		}
 		if section, name, in := strings.Cut(k.Name, "."); in {
 			part, has := properties[section].(map[string]any)
@@ -74,12 +87,15 @@ func Schema() []byte {
 		}
 		properties[k.Name] = described(shape, k.About)
 	}
+	workflow, step := plan.WorkflowSchema()
 	root := map[string]any{
 		"$schema": "http://json-schema.org/draft-07/schema#", "$id": "config.v1.schema.json", "title": "orc settings",
 		"description": "Settings of orc: how many tasks run at a time, which agents do them.",
 		"type":        "object", "properties": properties, "additionalProperties": false,
 		"definitions": map[string]any{
 			"agent":    plan.AgentSchema(),
+			"workflow": workflow,
+			"step":     step,
 			"provider": map[string]any{"type": "object", "properties": provider, "additionalProperties": false},
 		},
 	}

@@ -92,6 +92,8 @@ func (m *merge) root(r *document.Reader, layer Layer, path string) {
 			m.agents(r, f, layer, path)
 		case f.Name == "providers":
 			m.providers(r, f, layer, path)
+		case f.Name == "workflows":
+			m.workflows(r, f, layer, path)
 		case i >= 0:
 			m.scalar(r, table[i], f, origin)
 		case len(inSection(f.Name)) > 0:
@@ -145,7 +147,7 @@ func (m *merge) scalar(r *document.Reader, k Key, f document.Field, origin Origi
 		r.Error(f.Value, "bad-value", fmt.Sprintf("`%s` %s", k.Name, problem), help)
 		return
 	}
-	if k.runs {
+	if k.runs && text != "true" && text != "false" { // these are no commands to agree with
 		m.command(k.Name, text)
 	}
 	m.values[k.Name] = append(m.values[k.Name], Value{Text: text, Origin: origin})

@@ -71,6 +71,9 @@ var table = []Key{
 		Name: "agents", Type: "map", About: "Who does the work, by role: see below. A plan's own agents come first.",
 	},
 	{
+		Name: "workflows", Type: "map", About: "How tasks are worked through whose plan says `workflow`, by name: see below. A plan's own workflows come first.",
+	},
+	{
 		Name: "env", Type: "names of variables", list: true, shape: wordsShape,
 		About: "Environment variables that every command and agent gets beside the usual ones; NAME* stands for all that begin so.",
 		parse: func(c *Config, text string) (string, string) {
@@ -149,6 +152,28 @@ var table = []Key{
 		},
 	},
 	{
+		Name: "merge.verify", Type: "true, false or a shell command", Default: "false", shape: map[string]any{"type": []any{"boolean", "string"}}, runs: true,
+		About: "Whether what a merge into the run's branch makes is checked before it counts, where the plan does not say. true: where something was merged since a task began, its gates and those of the tasks merged since run again. A command: it must succeed on every result of a merge instead.",
+		parse: func(c *Config, text string) (string, string) {
+			if strings.TrimSpace(text) == "" {
+				return "cannot be empty", "true, false, or a shell command such as `make test`"
+			}
+			c.MergeVerify, c.MergeCommand = text != "false", ""
+			if text != "true" && text != "false" {
+				c.MergeCommand = text
+			}
+			return "", ""
+		},
+	},
+	{
+		Name: "merge.on_conflict", Type: "stop, agent or ask", Default: "stop", shape: oneOf("stop", "agent", "ask"),
+		About: "What becomes of work that conflicts with what is merged when its task has no attempt left, where the plan does not say. stop: it waits for a person. agent: the role `resolver` resolves it. ask: that too, but its result counts only after `orc merge --continue`.",
+		parse: func(c *Config, text string) (problem, help string) {
+			c.OnConflict, problem, help = keep(c.OnConflict, text, "stop", "agent", "ask")
+			return problem, help
+		},
+	},
+	{
 		Name: "grace", Type: "duration", Default: "10s", shape: textShape,
 		About: "How long a process has between being asked to end (SIGTERM) and being killed (SIGKILL).",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },
@@ -190,7 +215,7 @@ var table = []Key{
 }
 
 // later are keys that the settings will have; they are refused, not ignored.
-var later = []string{"workflows", "merge", "ui", "worktrees", "budget", "trust"}
+var later = []string{"ui", "worktrees", "budget", "trust"}
 
 // aliases are what people write instead of a key.
 var aliases = map[string]string{

@@ -51,7 +51,7 @@ func (o LoadOptions) inProject(name string) string {
 // that a file exists and could not be read.
 func Load(o LoadOptions) (*Config, diagnostic.List, error) {
 	m := merge{
-		o: o, config: &Config{Agents: make(map[string]plan.Agent), Providers: make(map[string]Provider)},
+		o: o, config: &Config{Agents: make(map[string]plan.Agent), Providers: make(map[string]Provider), Workflows: make(map[string]plan.Workflow)},
 		values: make(map[string][]Value), places: make(map[string]place),
 	}
 	m.builtIn()
@@ -67,6 +67,7 @@ func Load(o LoadOptions) (*Config, diagnostic.List, error) {
 	m.flags(o.Flags)
 	m.checkProviders()
 	m.checkAgents()
+	m.checkWorkflows()
 	for _, r := range m.readers {
 		m.list = append(m.list, r.Findings()...)
 	}
@@ -114,6 +115,10 @@ func (m *merge) builtIn() {
 	for role, permissions := range rolePermissions {
 		m.config.Agents[role] = plan.Agent{Permissions: permissions}
 		m.values["agents."+role+".permissions"] = []Value{{Text: permissions, Origin: Origin{Layer: BuiltIn}}}
+	}
+	for name, w := range builtInWorkflows {
+		m.config.Workflows[name] = w
+		m.values["workflows."+name] = []Value{{Text: w.String(), Origin: Origin{Layer: BuiltIn}}}
 	}
 }
 
@@ -191,6 +196,10 @@ func (m *merge) collect() {
 				for _, variable := range slices.Sorted(maps.Keys(m.config.Providers[name].Set)) {
 					add(at + "set." + variable)
 				}
+			}
+		case "workflows":
+			for _, name := range slices.Sorted(maps.Keys(m.config.Workflows)) {
+				add("workflows." + name)
 			}
 		default:
 			add(k.Name)

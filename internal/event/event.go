@@ -24,9 +24,10 @@ const (
 	TaskStarted     Kind = "task.started"     // attempt Attempt of Attempts begins; Agent
 	TaskPhase       Kind = "task.phase"       // Phase of the running attempt changed
 	TaskActivity    Kind = "task.activity"    // what its agent does right now: Message; at most two per second
-	TaskWaiting     Kind = "task.waiting"     // the attempt goes on at Until by itself: Reason; spends nothing
+	TaskWaiting     Kind = "task.waiting"     // the attempt goes on by itself, at Until if that is known: Reason; spends nothing
 	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
 	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
+	TaskReviewed    Kind = "task.reviewed"    // an agent judged the work: Agent, Action is approve or reject, Message, Step, Round
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions
 	TaskRetrying    Kind = "task.retrying"    // an attempt failed (Error, Output) and another follows
 	TaskInterrupted Kind = "task.interrupted" // its owner went away; Action says what happens with it
@@ -77,6 +78,8 @@ type Detail struct {
 	Gates       int            `json:"gates,omitempty"`    // verify commands that passed
 	Question    int64          `json:"question,omitempty"` // its id
 	Options     []string       `json:"options,omitempty"`
+	Step        int            `json:"step,omitempty"`  // of the task's workflow, from 1
+	Round       int            `json:"round,omitempty"` // of reviews, from 1
 	Until       time.Time      `json:"until,omitzero"`
 	DurationMS  int64          `json:"duration_ms,omitempty"` // of the attempt or the run, milliseconds
 	Total       int            `json:"total,omitempty"`

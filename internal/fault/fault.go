@@ -18,7 +18,7 @@ var points = []string{
 	"pool.claimed", "workspace.filled", "workspace.complete", "attempt.workspace",
 	"attempt.started", "supervisor.exit", "supervisor.journal", "attempt.ended", "attempt.verified",
 	"seal.tree", "seal.commit", "seal.ref", "seal.index", "attempt.saved", "recover.saved",
-	"merge.commit", "attempt.planned", "attempt.intent", "git.ref", "attempt.advanced", "attempt.mirrored",
+	"merge.commit", "attempt.planned", "attempt.checking", "attempt.checked", "attempt.intent", "git.ref", "attempt.advanced", "attempt.mirrored",
 	"pool.purged", "pool.stripped", "pool.index", "pool.tree", "pool.kept", "attempt.cleaned",
 	"engine.released",
 }
@@ -34,6 +34,7 @@ var mutants = []string{
 	"silent-change",          // a state changes without its event
 	"no-fence",               // an owner that was replaced may go on writing
 	"spent-interrupted",      // an attempt that was cut off counts as a failed one
+	"unchecked-merge",        // a merge counts although what it makes fails its gates
 }
 
 // Points lists the names of all points.

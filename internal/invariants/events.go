@@ -106,6 +106,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	}
 	switch e.Kind {
 	case event.TaskStarted:
+		delete(c.reset, id)
 		c.startEvent(f, e, id)
 	case event.TaskPhase:
 		if scheduler.Phase(e.Phase) == scheduler.PhaseWorking {
@@ -124,8 +125,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	case event.TaskCompleted:
 		f.commit[id] = e.Commit
 	case event.TaskReset:
-		f.spent[id] = 0
-		c.reset[id] = max(c.reset[id], e.Attempt)
+		f.spent[id], c.reset[id] = 0, true
 	}
 	if to == "" { // it tells no state
 		return
@@ -158,7 +158,7 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 	if c.before(e, id) {
 		return // by a plan that is not known any more
 	}
-	if allowed := max(t.Attempts, 1); f.spent[id] >= allowed {
+	if allowed := max(t.Attempts, 1); f.spent[id] >= allowed && !c.resolves(k) {
 		c.broken(Allowance, "%s started although %s had spent all of its %d attempts", k, id, allowed)
 	}
 	for _, need := range t.DependsOn {
@@ -188,6 +188,12 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 	if f.slots > 0 && active > f.slots {
 		c.broken(Limit, "%s started as one of %d, with %d slots", k, active, f.slots)
 	}
+}
+
+// resolves says whether an attempt is the resolver's, which is beside those that the task is allowed.
+func (c *checker) resolves(k key) bool {
+	a := c.attempt[k]
+	return a != nil && a.Resolve != nil
 }
 
 // checkBase says whether what a need had merged is in the base of an attempt.

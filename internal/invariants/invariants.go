@@ -80,10 +80,10 @@ type checker struct {
 	task    map[scheduler.TaskID]*scheduler.Task
 	attempt map[key]*persistence.Attempt
 	latest  map[scheduler.TaskID]*persistence.Attempt
-	worked  map[key]bool   // its command was about to start, or had
-	place   map[string]int // of commits in the chain: 0 is the base
+	worked  map[key]bool              // its command was about to start, or had
+	reset   map[scheduler.TaskID]bool // put back, and not started since
+	place   map[string]int            // of commits in the chain: 0 is the base
 	edits   map[scheduler.TaskID]edit
-	reset   map[scheduler.TaskID]int // attempts up to this one were put back
 	found   []Broken
 }
 
@@ -91,8 +91,8 @@ type checker struct {
 func Check(f Facts) []Broken {
 	c := &checker{
 		Facts: f, task: map[scheduler.TaskID]*scheduler.Task{}, attempt: map[key]*persistence.Attempt{},
-		latest: map[scheduler.TaskID]*persistence.Attempt{}, worked: map[key]bool{}, place: map[string]int{f.Run.Base: 0},
-		edits: map[scheduler.TaskID]edit{}, reset: map[scheduler.TaskID]int{},
+		latest: map[scheduler.TaskID]*persistence.Attempt{}, worked: map[key]bool{}, place: map[string]int{f.Run.Base: 0}, reset: map[scheduler.TaskID]bool{},
+		edits: map[scheduler.TaskID]edit{},
 	}
 	for _, t := range f.Tasks {
 		c.task[t.ID] = t
@@ -148,8 +148,7 @@ func (c *checker) checkAttempts() {
 				c.broken(NoRerun, "attempt %d of %s has not ended, but another followed it", n, t.ID)
 			}
 		}
-		forgiven := c.reset[t.ID] >= last.Number && (t.Status == scheduler.TaskSkipped || t.Status == scheduler.TaskCanceled)
-		if done := last.Outcome == scheduler.OutcomeSucceeded; !forgiven && done != (t.Status == scheduler.TaskCompleted) && t.Status != scheduler.TaskPending && t.Status != scheduler.TaskEligible {
+		if done := last.Outcome == scheduler.OutcomeSucceeded; done != (t.Status == scheduler.TaskCompleted) && !c.reset[t.ID] {
 			c.broken(NoRerun, "%s is %s, its last attempt %s", t.ID, t.Status, word(last.Outcome))
 		}
 		if last.Cleaned && t.Status == scheduler.TaskCompleted && c.There[last.Workspace] {
@@ -187,7 +186,7 @@ func (c *checker) checkTurns() {
 			if said[turn.Attempt]++; said[turn.Attempt] == 1 && turn.Role != "user" {
 				c.broken(Turns, "%s begins with a turn of %s", k, turn.Role)
 			}
-			if t.Command != "" && turn.Attempt > c.edits[t.ID].attempt && (turn.Role == "user" && (said[turn.Attempt] != 1 || turn.Content != t.Command) || said[turn.Attempt] > 2) {
+			if t.Command != "" && !c.resolves(k) && turn.Attempt > c.edits[t.ID].attempt && (turn.Role == "user" && (said[turn.Attempt] != 1 || turn.Content != t.Command) || said[turn.Attempt] > 2) {
 				c.broken(Turns, "%s is a command, and its turn %d is: %s %.60q", k, said[turn.Attempt], turn.Role, turn.Content)
 			}
 		}

@@ -25,6 +25,7 @@ import (
 type scripted struct {
 	dir     string                                // sessions and messages
 	script  func(task string, turn int) string    // turn counts over all sessions of the task: 1, 2, 3 …
+	play    func(t provider.Turn) string          // instead of script
 	chooses bool                                  // the agent chooses the session's id and tells it
 	probe   func(session string) (bool, error)    // nil = is the file there
 	finish  func(t provider.Turn, e process.Exit) // called by Finish
@@ -96,7 +97,13 @@ func (s *scripted) Turn(ctx context.Context, l provider.Launcher, t provider.Tur
 	if t.Session != "" {
 		open = "touch '" + filepath.Join(s.dir, t.Session) + "'\n"
 	}
-	child, err := l.Launch(ctx, process.Spec{ID: t.ID, Argv: []string{"/bin/sh", "-c", open + s.script(task, n)}, Dir: t.Dir, Env: t.Env, Stdout: log, Stderr: log})
+	var script string
+	if s.play != nil {
+		script = s.play(t)
+	} else {
+		script = s.script(task, n)
+	}
+	child, err := l.Launch(ctx, process.Spec{ID: t.ID, Argv: []string{"/bin/sh", "-c", open + script}, Dir: t.Dir, Env: t.Env, Stdout: log, Stderr: log})
 	if err != nil {
 		return provider.Result{}, err
 	}

@@ -21,13 +21,16 @@ import (
 // attempt is one try at a task, from where it stands to its end. Its goroutine is the only writer of a until it
 // has reported the end.
 type attempt struct {
-	e     *Engine
-	ctx   context.Context // ends with errCanceled, errStopped or the engine's end
-	a     persistence.Attempt
-	task  *scheduler.Task
-	brief brief
-	turns []persistence.TaskTurn // to be stored with the next step
-	said  string                 // what the task is told
+	e      *Engine
+	ctx    context.Context // ends with errCanceled, errStopped or the engine's end
+	a      persistence.Attempt
+	task   *scheduler.Task
+	brief  brief
+	turns  []persistence.TaskTurn // to be stored with the next step
+	said   string                 // what the task is told
+	result *string                // what the work that is done came to; nil = nothing yet
+
+	conflict []workspace.ConflictFile // that it is to resolve, as it was when its workspace was made
 }
 
 // launch starts the goroutine of an attempt. Called by the loop only.
@@ -38,9 +41,9 @@ func (e *Engine) launch(s start) {
 	if s.stop != nil {
 		cancel(s.stop)
 	}
-	task := *t.task
+	task := e.does(t.task, t.attempt)
 	s.attempt.Work = t.attempt.Work.Clone() // with what was said since the start was decided about
-	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: &task, brief: e.briefOf(t)}
+	at := &attempt{e: e, ctx: ctx, a: s.attempt, task: task, brief: e.briefOf(t)}
 	at.brief.last = s.last
 	e.attempts.Go(func() {
 		defer cancel(nil)
@@ -65,63 +68,33 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 		}
 		from = scheduler.PhaseWorking
 	}
-	var result *string
-	if from == scheduler.PhaseWorking {
-		r, err := at.work(exit)
-		if errors.Is(err, errParked) {
-			return ended{park: true}
-		}
-		if err != nil {
-			return at.end(err, "run the command")
-		}
-		fault.Point("attempt.ended")
-		result = &r.Summary
-		a.ExitCode = r.ExitCode
-		if r.Kind != "" {
-			a.Output = r.Output
-			end := at.failed(r.Error, hopeless(r.Kind))
-			end.kind = r.Kind
-			return end
-		}
-		from = at.next(scheduler.PhaseWorking)
-		if from != scheduler.PhaseDone {
-			if err := at.phase(from); err != nil {
-				return at.end(err, "")
-			}
-		}
-	} else {
+	if from != scheduler.PhaseWorking {
 		r, err := at.outcome()
 		if err != nil {
 			return at.end(err, "read the log")
 		}
-		result = r
+		at.result = r
 	}
-	if from == scheduler.PhaseVerifying {
-		failure, err := at.gates()
-		for n := 0; a.Work != nil && n < maxLost && errors.Is(err, process.ErrSupervisorLost); n++ {
-			failure, err = at.gates() // what the agent did counts; the gates are run again
+	for from == scheduler.PhaseWorking || from == scheduler.PhaseVerifying {
+		var end *ended
+		if from == scheduler.PhaseWorking {
+			from, end = at.working(exit)
+			exit = nil
+		} else {
+			from, end = at.verifying()
 		}
-		if err != nil {
-			return at.end(err, "run the gates")
-		}
-		if failure != "" {
-			return at.failed(failure, false)
-		}
-		fault.Point("attempt.verified")
-		if from = at.next(scheduler.PhaseVerifying); from != scheduler.PhaseDone {
-			if err := at.phase(from); err != nil {
-				return at.end(err, "")
-			}
+		if end != nil {
+			return *end
 		}
 	}
 	if from == scheduler.PhaseSaving || from == scheduler.PhaseMerging {
 		if end := at.deliver(from); end != nil {
-			end.result = result
+			end.result = at.result
 			return *end
 		}
 	}
 	a.Outcome = scheduler.OutcomeSucceeded
-	return ended{result: result}
+	return ended{result: at.result}
 }
 
 // open makes the workspace ready and the beginning of the work durable; not nil = the attempt ended with it.
@@ -143,17 +116,6 @@ func (at *attempt) open() *ended {
 	return nil
 }
 
-// next is the phase after one, for this task.
-func (at *attempt) next(p scheduler.Phase) scheduler.Phase {
-	if p == scheduler.PhaseWorking && len(at.task.Verify) > 0 {
-		return scheduler.PhaseVerifying
-	}
-	if at.a.Isolation == scheduler.IsolationNone {
-		return scheduler.PhaseDone
-	}
-	return scheduler.PhaseSaving
-}
-
 // phase makes the next phase durable, with the turns said so far.
 func (at *attempt) phase(p scheduler.Phase, events ...event.Event) error {
 	at.a.Phase = p
@@ -169,11 +131,6 @@ func (at *attempt) phase(p scheduler.Phase, events ...event.Event) error {
 func (at *attempt) prepare() error {
 	a, e := &at.a, at.e
 	if a.Isolation != scheduler.IsolationNone {
-		base, err := e.o.Repository.Integration(at.ctx, string(a.Run))
-		if err != nil {
-			return err
-		}
-		a.Base = base
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err != nil {
 			return err
@@ -181,7 +138,7 @@ func (at *attempt) prepare() error {
 		if err := at.rescue(); err != nil {
 			return err
 		}
-		if err := ws.Take(at.ctx, e.spec(a)); err != nil {
+		if err := at.take(ws); err != nil {
 			return err
 		}
 		fault.Point("attempt.workspace")
@@ -200,6 +157,40 @@ func (at *attempt) prepare() error {
 	return nil
 }
 
+// take makes the workspace.
+func (at *attempt) take(ws Workspaces) error {
+	if at.a.Resolve != nil {
+		return at.takeConflict(ws)
+	}
+	cut, err := at.chooseBase()
+	if err != nil {
+		return err
+	}
+	spec := at.e.spec(&at.a)
+	spec.Base = cut
+	return ws.Take(at.ctx, spec)
+}
+
+// chooseBase finds the commit that the attempt's work counts from, and the one that its workspace is cut from. They are
+// the integration's head, unless earlier work is gone on with: then that is in the workspace too, if it fits.
+func (at *attempt) chooseBase() (cut string, err error) {
+	a, e := &at.a, at.e
+	if a.Onto != "" {
+		last := at.brief.previous
+		m, err := e.o.Repository.Onto(at.ctx, string(a.Run), string(a.Task), last.Number, a.Onto, e.title(a.Task)+" (on top of what is merged)")
+		if err == nil {
+			a.Base = m.Old
+			return m.New, nil
+		}
+		if conflict := (*workspace.ConflictError)(nil); !errors.As(err, &conflict) {
+			return "", err
+		}
+		a.Onto = "" // only its session is gone on with
+	}
+	a.Base, err = e.o.Repository.Integration(at.ctx, string(a.Run))
+	return a.Base, err
+}
+
 // begin makes durable that the work begins.
 func (at *attempt) begin() error {
 	if at.a.Work == nil {
@@ -211,7 +202,7 @@ func (at *attempt) begin() error {
 // work runs the command or the agent to the end of its turn, or takes over a turn that ended while nobody watched.
 func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 	a, e := &at.a, at.e
-	p, command, err := e.providerOf(at.task)
+	p, command, err := e.providerFor(at.task, at.role())
 	if err != nil {
 		return provider.Result{}, err
 	}
@@ -267,8 +258,8 @@ func (at *attempt) dir() string {
 
 // outcome is what an adopted attempt's turn had said.
 func (at *attempt) outcome() (*string, error) {
-	if w := at.a.Work; w != nil {
-		return &w.Words, nil
+	if at.a.Work != nil {
+		return at.summary(), nil
 	}
 	p, command, err := at.e.providerOf(at.task)
 	if err != nil {

@@ -30,6 +30,8 @@ type hold struct {
 	reason string
 }
 
+func (h *hold) covers(role string) bool { return slices.Contains(h.roles, role) }
+
 // wait parks the attempt, which spends none of those that are allowed. nil means that it waited often enough: the
 // result stands.
 func (t *talk) wait(r *provider.Result) error {
@@ -63,9 +65,9 @@ func jittered(first, longest time.Duration, n int, random float64) time.Duration
 	return time.Duration(random * float64(bound))
 }
 
-// waits says whether an attempt waits until a time.
+// waits says whether an attempt waits for something that comes by itself: a time, or another task's repair.
 func waits(a *persistence.Attempt) bool {
-	return a != nil && a.Phase == scheduler.PhaseWaiting && a.Outcome == "" && a.Work != nil && a.Work.Wait != ""
+	return awaits(a) || a != nil && a.Phase == scheduler.PhaseWaiting && a.Outcome == "" && a.Work != nil && a.Work.Wait != ""
 }
 
 // park records that an attempt waits until a time. At a usage limit nothing else of its account starts meanwhile.
@@ -111,12 +113,12 @@ func (e *Engine) holdAgents(b *batch, name string, h hold) {
 
 // bar keeps agents from starting that would only meet what a person has to set right: an account without money or
 // login, a model that does not exist.
-func (e *Engine) bar(b *batch, task *scheduler.Task, kind provider.Kind, reason string) {
+func (e *Engine) bar(b *batch, role string, kind provider.Kind, reason string) {
 	switch kind {
 	case provider.KindAuth, provider.KindQuota:
-		e.holdAccount(b, accountOf(e.run.Options.Agents[task.AgentRole]), time.Time{}, reason)
+		e.holdAccount(b, accountOf(e.run.Options.Agents[role]), time.Time{}, reason)
 	case provider.KindModel:
-		e.holdAgents(b, "role "+task.AgentRole, hold{roles: []string{task.AgentRole}, reason: reason})
+		e.holdAgents(b, "role "+role, hold{roles: []string{role}, reason: reason})
 	}
 }
 
@@ -150,7 +152,7 @@ func (e *Engine) heldNames() []string {
 
 func (e *Engine) onHold(role string) bool {
 	for _, h := range e.holds {
-		if slices.Contains(h.roles, role) {
+		if h.covers(role) {
 			return true
 		}
 	}
@@ -173,7 +175,7 @@ func (e *Engine) wake(b *batch) {
 	}
 	var due []scheduler.TaskID
 	for id, until := range e.parked {
-		if !now.Before(until) && !e.onHold(e.tasks[id].task.AgentRole) {
+		if !now.Before(until) && !e.onHold(e.presentRole(e.tasks[id])) {
 			due = append(due, id)
 		}
 	}
@@ -197,6 +199,7 @@ func (e *Engine) goOn(b *batch, t *tracked) {
 // endParked ends a parked attempt that a person canceled; its work is saved by the goroutine that it gets for that.
 func (e *Engine) endParked(b *batch, t *tracked) {
 	delete(e.parked, t.task.ID)
+	delete(e.awaiting, t.task.ID)
 	t.attempt.Canceling = true
 	b.record(*t.attempt)
 	b.starts = append(b.starts, start{attempt: *t.attempt, from: scheduler.PhaseWaiting, stop: errCanceled})
@@ -214,6 +217,10 @@ func (e *Engine) restoreWaits(b *batch, attempts []persistence.Attempt) {
 	}
 	for _, id := range e.order {
 		if t := e.tasks[id]; t.task.Status == scheduler.TaskRunning && waits(t.attempt) && !t.attempt.Canceling {
+			if awaits(t.attempt) {
+				e.awaiting[id] = true
+				continue
+			}
 			e.parked[id] = t.attempt.NotBefore
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type Room struct {
 	Agent     persistence.Agent // the role; of a plain command the zero value but for Sandbox
 	Turn      bool              // it is the agent's own program that starts; else a gate, a setup or a plain command
+	Review    bool              // it only looks at the work
 	Isolation scheduler.Isolation
 	Dir       string   // where it works
 	State     string   // folder of the task's own for its agent's files; it need not exist
@@ -45,15 +46,15 @@ const sandboxOff = "off"
 // cell is how the present phase's commands are confined; nil = they are not.
 func (at *attempt) cell(env []string) (Cell, error) {
 	e := at.e
-	agent := persistence.Agent{Sandbox: e.run.Options.Sandbox}
-	if role, is := e.run.Options.Agents[at.task.AgentRole]; is && at.task.Command == "" {
+	agent := persistence.Agent{Sandbox: e.options().Sandbox}
+	if role, is := e.options().Agents[at.role()]; is && at.task.Command == "" {
 		agent = role
 	}
 	if e.o.Confine == nil || agent.Sandbox == "" || agent.Sandbox == sandboxOff {
 		return nil, nil
 	}
 	c, err := e.o.Confine(Room{
-		Agent: agent, Turn: at.a.Phase == scheduler.PhaseWorking && at.task.Command == "", Isolation: at.a.Isolation,
+		Agent: agent, Turn: at.a.Phase == scheduler.PhaseWorking && at.task.Command == "", Review: at.step().Review && at.a.Phase == scheduler.PhaseWorking, Isolation: at.a.Isolation,
 		Dir: at.dir(), State: e.stateOf(at.task.ID), Env: env,
 	})
 	if err != nil {

@@ -7,12 +7,14 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/fault"
+	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 )
 
 // deliver saves the work and merges it into the integration branch. nil means that it is merged, or that there was
-// nothing to merge. It is not interrupted by a cancel or a stop: it takes moments, and half of it helps nobody.
+// nothing to merge. It is not interrupted by a cancel or a stop, beside the check of the merged result: it takes moments,
+// and half of it helps nobody.
 func (at *attempt) deliver(from scheduler.Phase) *ended {
 	a, e := &at.a, at.e
 	if from == scheduler.PhaseSaving {
@@ -25,7 +27,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return at.troubled(err, "save its work")
 		}
 		events = append(events, saved.notices...)
-		if len(saved.outside) > 0 && slices.Contains(e.run.Options.StrictWrites, a.Task) {
+		if len(saved.outside) > 0 && a.Resolve == nil && slices.Contains(e.options().StrictWrites, a.Task) {
 			end := at.failed("changed files outside of its `writes` (strict_writes): "+some(saved.outside), false)
 			end.events = append(events, end.events...)
 			return &end
@@ -46,20 +48,35 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return &ended{}
 		}
 	}
+	if a.Resolve != nil && !a.Resolve.Agreed && e.options().Merge.OnConflict == onConflictAsk {
+		return at.withhold()
+	}
 	if fault.Mutant("completed-before-merge") {
 		at.mergeLater()
 		return nil
 	}
-	err := at.merge(from == scheduler.PhaseMerging)
+	end, err := at.merge(from == scheduler.PhaseMerging)
 	if conflict := (*workspace.ConflictError)(nil); errors.As(err, &conflict) {
 		a.Outcome, a.Error, a.Conflicts = scheduler.OutcomeConflict, conflict.Error(), conflict.Paths
 		a.MergeOld, a.MergeNew = "", ""
 		return &ended{}
 	}
 	if err != nil {
-		return at.troubled(err, "merge its work")
+		return at.undelivered(err)
 	}
-	return nil
+	return end
+}
+
+// undelivered ends an attempt whose merge met an error. Only the check of what the merge would make is interrupted by a
+// cancel, a stop or the task's timeout.
+func (at *attempt) undelivered(err error) *ended {
+	for _, cut := range []error{errCanceled, errStopped, errTimeout, process.ErrSupervisorLost, workspace.ErrProvide} {
+		if errors.Is(err, cut) {
+			end := at.end(err, "")
+			return &end
+		}
+	}
+	return at.troubled(err, "merge its work")
 }
 
 func (at *attempt) troubled(err error, doing string) *ended {
@@ -69,44 +86,90 @@ func (at *attempt) troubled(err error, doing string) *ended {
 	return &ended{trouble: fmt.Errorf("%s: %w", doing, err)}
 }
 
+// mostLost is how often an attempt's merge may be overtaken by another while it is checked. After that the others wait
+// for it, so that none is overtaken for ever.
+const mostLost = 3
+
 // merge moves the integration branch from its present head to one that has the saved work in it. The intent is
 // recorded before the one atomic step, so that the next owner can tell from git alone whether it was taken.
-func (at *attempt) merge(maybeDone bool) error {
+func (at *attempt) merge(maybeDone bool) (end *ended, err error) {
+	for lost := 0; ; lost++ {
+		if at.e.options().Merge.Verify && lost < mostLost {
+			end, err = at.mergeChecked(maybeDone)
+		} else {
+			end, err = at.mergeAlone(maybeDone)
+		}
+		if !errors.Is(err, workspace.ErrMoved) {
+			return end, err
+		}
+		maybeDone = true // another one moved it: look again
+	}
+}
+
+// mergeChecked lets others merge while it checks what its own merge would make: ErrMoved when one did.
+func (at *attempt) mergeChecked(maybeDone bool) (*ended, error) {
+	m, done, err := at.planMerge(maybeDone)
+	if err != nil {
+		return nil, err
+	}
+	if !done {
+		if end, err := at.check(m); end != nil || err != nil {
+			return end, err
+		}
+	}
+	at.e.merging <- struct{}{}
+	defer func() { <-at.e.merging }()
+	return nil, at.putIn(m, done)
+}
+
+// mergeAlone lets no other merge meanwhile.
+func (at *attempt) mergeAlone(maybeDone bool) (*ended, error) {
+	at.e.merging <- struct{}{}
+	defer func() { <-at.e.merging }()
+	m, done, err := at.planMerge(maybeDone)
+	if err != nil {
+		return nil, err
+	}
+	if !done {
+		if end, err := at.check(m); end != nil || err != nil {
+			return end, err
+		}
+	}
+	return nil, at.putIn(m, done)
+}
+
+// planMerge makes the merge commit. done says that an earlier owner has put it in already.
+func (at *attempt) planMerge(maybeDone bool) (m workspace.Merge, done bool, err error) {
 	a, e := &at.a, at.e
-	e.merging.Lock()
-	defer e.merging.Unlock()
 	run := string(a.Run)
-	for {
-		if maybeDone && !fault.Mutant("no-ancestor-check") {
-			commit, done, err := e.o.Repository.Merged(e.ctx, run, string(a.Task), a.Number)
-			if err != nil {
-				return err
-			}
-			if done {
-				a.MergeNew = commit
-				break
-			}
+	if maybeDone && !fault.Mutant("no-ancestor-check") {
+		commit, done, err := e.o.Repository.Merged(e.ctx, run, string(a.Task), a.Number)
+		if err != nil || done {
+			a.MergeNew = commit
+			return m, done, err
 		}
-		m, err := e.o.Repository.PlanMerge(e.ctx, run, a.Saved, e.message(a, ""))
-		if err != nil {
-			return err
-		}
-		fault.Point("attempt.planned")
+	}
+	if m, err = e.o.Repository.PlanMerge(e.ctx, run, a.Saved, e.message(a, "")); err != nil {
+		return m, false, err
+	}
+	fault.Point("attempt.planned")
+	return m, false, nil
+}
+
+// putIn takes the one atomic step. The caller holds the lock of the merges.
+func (at *attempt) putIn(m workspace.Merge, done bool) error {
+	a, e := &at.a, at.e
+	run := string(a.Run)
+	if !done {
 		a.MergeOld, a.MergeNew = m.Old, m.New
 		if err := e.report(progress{attempt: *a}); err != nil {
 			return err
 		}
 		fault.Point("attempt.intent")
-		err = e.o.Repository.Advance(e.ctx, run, m)
-		if errors.Is(err, workspace.ErrMoved) { // another process moved it: look again
-			maybeDone = true
-			continue
-		}
-		if err != nil {
+		if err := e.o.Repository.Advance(e.ctx, run, m); err != nil {
 			return err
 		}
 		fault.Point("attempt.advanced")
-		break
 	}
 	if err := e.o.Repository.Mirror(e.ctx, run, e.run.Branch); err != nil {
 		if e.left {

@@ -89,7 +89,7 @@ func (e *Engine) tidies(d Edit) bool {
 	for _, a := range d.Again {
 		ids = append(ids, a.Task)
 	}
-	return slices.ContainsFunc(ids, func(id scheduler.TaskID) bool { return e.tasks[id] != nil && e.tasks[id].tidying })
+	return slices.ContainsFunc(ids, func(id scheduler.TaskID) bool { return e.tasks[id] != nil && e.tasks[id].cleaning })
 }
 
 func (e *Engine) setOptions(b *batch, o persistence.RunOptions) {
@@ -118,6 +118,7 @@ func (e *Engine) makeEdit(b *batch, d Edit) {
 	b.t.State = scheduler.RunRunning
 	e.remove(b, d)
 	e.define(b, d, r)
+	e.freeze()
 	b.t.Events = append(b.t.Events, e.event(event.RunEdited, "", 0, event.Detail{
 		Name: r.Name, Message: "the plan was edited: " + d.String(), Total: len(e.order), Concurrency: e.slots,
 		State: string(scheduler.RunRunning), Counts: e.counts(),
@@ -132,7 +133,7 @@ func (e *Engine) takeOptions(b *batch, d Edit, r EditRequest) {
 	o := e.run.Options
 	n := r.Options
 	o.Agents, o.Setup, o.Setups, o.StrictWrites, o.FreshSessions = n.Agents, n.Setup, n.Setups, n.StrictWrites, n.FreshSessions
-	o.Items = n.Items
+	o.Items, o.Workflows, o.WorkflowOf, o.Merge = n.Items, n.Workflows, n.WorkflowOf, n.Merge
 	o.Questions, o.QuestionsOf = n.Questions, n.QuestionsOf
 	o.Canceled, o.Stopped = false, nil
 	o.Removed = slices.DeleteFunc(slices.Clone(o.Removed), func(id scheduler.TaskID) bool { return slices.Contains(d.Added, id) })
@@ -278,7 +279,7 @@ func (e *Engine) rebuild(b *batch, progress map[scheduler.TaskID]scheduler.Progr
 	}
 	e.must(b, scheduler.Begin{})
 	for _, id := range e.order {
-		if _, waits := e.parked[id]; progress[id].Parked && !waits {
+		if _, waits := e.parked[id]; progress[id].Parked && !waits && !e.awaiting[id] {
 			e.must(b, scheduler.Due{Task: id}) // its time had come already
 		}
 	}

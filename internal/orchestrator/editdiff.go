@@ -25,7 +25,7 @@ type EditRequest struct {
 	Concurrency       int // attempts at a time; 0 = as before
 	Tasks             []*scheduler.Task
 	// Options are those that come from the plan: Agents, Setup, Setups, StrictWrites, FreshSessions, Items,
-	// Questions, QuestionsOf. The others stay as they are.
+	// Questions, QuestionsOf, Workflows, WorkflowOf, Merge. The others stay as they are.
 	Options persistence.RunOptions
 }
 
@@ -56,7 +56,7 @@ func (d Edit) Empty() bool {
 // the work is; an attempt under way would not notice any of the others either.
 var (
 	keysOfWork    = []string{"prompt", "run", "verify", "needs", "for_each"}
-	keysOfAttempt = []string{"prompt", "run", "verify", "needs", "for_each", "agent", "isolation", "writes", "workspace"}
+	keysOfAttempt = []string{"prompt", "run", "verify", "needs", "for_each", "agent", "isolation", "writes", "workspace", "workflow"}
 )
 
 // removedText is the error of a task that the plan does not have any more.
@@ -285,6 +285,7 @@ func changedKeys(a, b *scheduler.Task, before, after persistence.RunOptions) []s
 	add("strict_writes", slices.Contains(before.StrictWrites, a.ID) == slices.Contains(after.StrictWrites, a.ID))
 	add("for_each", before.Items[a.ID] == after.Items[a.ID])
 	add("questions", questionsFor(before, a.ID) == questionsFor(after, a.ID))
+	add("workflow", reflect.DeepEqual(before.StepsOf(a.ID), after.StepsOf(a.ID)))
 	add("workspace", sameSetup(setupFor(before, a.ID), setupFor(after, a.ID)))
 	return keys
 }

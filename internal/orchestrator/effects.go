@@ -22,7 +22,11 @@ func (e *Engine) step(b *batch, in scheduler.Input) (err error) {
 		case scheduler.Start:
 			e.prepareStart(b, f)
 		case scheduler.GoOn:
-			e.goOn(b, e.tasks[f.Task])
+			if t := e.tasks[f.Task]; awaits(t.attempt) {
+				e.mergeAgain(b, t)
+			} else {
+				e.goOn(b, t)
+			}
 		case scheduler.Stop:
 			if t := e.tasks[f.Task]; t.cancel == nil && waits(t.attempt) {
 				e.endParked(b, t)
@@ -149,8 +153,12 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 		Isolation: t.task.Isolation, Log: filepath.Join(e.o.Folder, "log", name+".log"), Note: t.note, StartedAt: e.o.Now(),
 	}
 	d := event.Detail{Status: string(scheduler.TaskRunning), Agent: t.task.AgentRole, Attempts: max(t.task.Attempts, 1)}
-	a.Work = e.newWork(t.task)
-	if e.goesOn(t) {
+	a.Resolve = resolution(t.attempt)
+	does := e.does(t.task, &a)
+	a.Work, d.Agent = e.newWork(does), does.AgentRole
+	if a.Resolve != nil {
+		a.Workspace = filepath.Join(e.o.Area, string(s.Task))
+	} else if e.goesOn(t) {
 		e.takeOver(&a, t.failure)
 	} else if t.task.Isolation == scheduler.IsolationNone {
 		if t.task.Command != "" { // nothing has to be prepared: one step fewer to make durable
@@ -168,7 +176,9 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	t.note = ""
 	last := t.attempt
 	t.attempt = &a
-	e.settled = ""
+	if e.settled != "" {
+		e.settled, b.t.State = "", scheduler.RunRunning
+	}
 	e.live++
 	b.record(a)
 	b.t.Events = append(b.t.Events, e.event(event.TaskStarted, s.Task, s.Number, d))

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orchestrator/internal/event"
@@ -46,6 +47,11 @@ type Repository interface {
 	SealLate(ctx context.Context, s workspace.SealSpec) (workspace.Saved, bool, error)
 	Mirror(ctx context.Context, run, branch string) error
 	Changes(ctx context.Context, from, to string) ([]workspace.FileChange, error)
+	Onto(ctx context.Context, run, task string, number int, tip, message string) (workspace.Merge, error)
+	Conflict(ctx context.Context, run, tip, base string) ([]workspace.ConflictFile, error)
+	Conflicted(ctx context.Context, run, task string, number int, tip, message string) (workspace.Conflicted, error)
+	StageConflict(ctx context.Context, s workspace.Spec, c workspace.Conflicted) error
+	Markers(ctx context.Context, tree string, paths []string) ([]string, error)
 	Diff(ctx context.Context, w io.Writer, from, to string, o workspace.DiffOptions) error
 	Look(ctx context.Context, s workspace.Spec) (tree string, err error)
 	Sweep(ctx context.Context, run string) error
@@ -57,6 +63,8 @@ type Workspaces interface {
 	Take(ctx context.Context, s workspace.Spec) error
 	// Give takes a workspace back whose work is saved and merged.
 	Give(ctx context.Context, s workspace.Spec) error
+	// Drop deletes a workspace in which nobody has worked.
+	Drop(ctx context.Context, s workspace.Spec) error
 }
 
 // Options are what an engine works with. All fields without a default are needed.
@@ -128,16 +136,19 @@ type Engine struct {
 	deadline   <-chan time.Time
 	parked     map[scheduler.TaskID]time.Time // attempts that wait until then
 	holds      map[string]hold                // agents that do not start, by account
+	frozen     atomic.Pointer[frozen]         // what attempts read of the plan
 	edit       *waitingEdit                   // nil = none
 	relook     bool                           // requests wait that could not be taken when they came
 	slots      int                            // attempts at a time
 	durations  persistence.Durations          // of earlier runs
+	awaiting   map[scheduler.TaskID]bool      // attempts that wait until another task has repaired the merged work
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
 	attempts  sync.WaitGroup
-	merging   sync.Mutex // one merge at a time
-	left      bool       // it was said that the branch does not follow; under merging
+	merging   chan struct{} // one merge at a time: full while there is one
+	left      bool          // it was said that the branch does not follow; under merging
+	passed    passedGates
 	launchers launchers
 	blanks    *blanks
 }
@@ -148,12 +159,16 @@ type tracked struct {
 	attempt *persistence.Attempt // the latest; nil = never started
 	failure *persistence.Attempt // the latest that failed; told to the next one
 	cancel  context.CancelCauseFunc
-	lost    int                   // times that its supervisor went away
-	note    string                // for the next attempt
-	found   *workspace.MergedWork // merged work of an attempt that the store does not know
-	pin     string                // the ref that keeps it
-	tidying bool                  // the workspace of its settled attempt is being removed
-	started int                   // of a task that was removed from the plan: attempts ever started
+	lost    int // times that its supervisor went away
+	started int // of a task that was removed from the plan: attempts ever started
+
+	repaired bool // it was sent back once to repair what it broke
+	cleaning bool // the workspace of its last attempt is being taken away
+	stuck    bool // it waited for a repair that nothing but a person can bring on
+
+	note  string                // for the next attempt
+	found *workspace.MergedWork // merged work of an attempt that the store does not know
+	pin   string                // the ref that keeps it
 }
 
 // New checks the options.
@@ -184,7 +199,8 @@ func New(o Options) (*Engine, error) {
 	}
 	return &Engine{
 		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
-		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{},
+		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{}, awaiting: map[scheduler.TaskID]bool{},
+		merging: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -247,11 +263,16 @@ func (e *Engine) spec(a *persistence.Attempt) workspace.Spec {
 	}
 }
 
-// remember keeps the latest attempt if it failed, for what the next one is told.
+// remember keeps the latest attempt if it failed, or broke what is merged, for what the next one is told.
 func (t *tracked) remember() {
-	if o := t.attempt.Outcome; o == scheduler.OutcomeFailed || o == scheduler.OutcomeConflict {
+	broke := t.attempt.Broke
+	t.repaired = t.repaired || broke != nil
+	if o := t.attempt.Outcome; o == scheduler.OutcomeFailed || o == scheduler.OutcomeConflict || broke != nil {
 		a := *t.attempt
 		a.Work = a.Work.Clone()
+		if broke != nil {
+			a.Error, a.Output = broke.Error, broke.Output
+		}
 		t.failure = &a
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/workspace"
 )
 
 const outputKept = 8 << 10 // bytes of a failing output that are kept with the attempt
@@ -57,12 +58,13 @@ func (at *attempt) setUp() (failure string, err error) {
 	if at.a.Isolation == scheduler.IsolationNone {
 		return "", nil
 	}
-	setup := at.e.setupOf(at.task.ID)
-	if setup.Empty() {
-		return "", nil
-	}
+	return at.furnish(at.e.spec(&at.a), at.e.setupOf(at.task.ID))
+}
+
+// furnish sets a fresh workspace up, which is the one of the attempt or one of its checks.
+func (at *attempt) furnish(s workspace.Spec, setup scheduler.Setup) (failure string, err error) {
 	if len(setup.Copy)+len(setup.Symlink) > 0 {
-		if err := at.e.o.Repository.Provide(at.ctx, at.e.spec(&at.a), setup.Copy, setup.Symlink); err != nil {
+		if err := at.e.o.Repository.Provide(at.ctx, s, setup.Copy, setup.Symlink); err != nil {
 			return "", err
 		}
 	}
@@ -78,11 +80,11 @@ func (at *attempt) setUp() (failure string, err error) {
 
 // setupOf is how the workspace of a task is set up.
 func (e *Engine) setupOf(id scheduler.TaskID) scheduler.Setup {
-	if own, ok := e.run.Options.Setups[id]; ok {
+	if own, ok := e.options().Setups[id]; ok {
 		return own
 	}
-	if e.run.Options.Setup != nil {
-		return *e.run.Options.Setup
+	if e.options().Setup != nil {
+		return *e.options().Setup
 	}
 	return scheduler.Setup{}
 }

@@ -31,6 +31,8 @@ type ended struct {
 	lost    bool          // its supervisor went away
 	park    bool          // it waits until a time
 	kind    provider.Kind // of the failure
+	blame   *blame        // another task broke the merged work; nil = none is known to have
+	role    string        // whose; empty = the task's own agent
 }
 
 // cleaned says that the workspace of a settled attempt is gone (or could not be removed).
@@ -46,6 +48,12 @@ type asked struct {
 	answer  chan *persistence.Work
 }
 
+// heldAsk is another one: may the agents of a role start?
+type heldAsk struct {
+	role   string
+	answer chan *hold // nil = they may
+}
+
 // requested are the requests of clients that wait in the store.
 type requested struct{ list []persistence.Request }
 
@@ -54,6 +62,7 @@ func (ended) isInput()     {}
 func (cleaned) isInput()   {}
 func (requested) isInput() {}
 func (asked) isInput()     {}
+func (heldAsk) isInput()   {}
 
 // batch collects what one turn of the loop makes true, and what is done once it is.
 type batch struct {

@@ -68,6 +68,7 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	for _, t := range tasks {
 		e.order = append(e.order, t.ID)
 	}
+	e.freeze()
 	progress := e.restore(attempts, events)
 	if !fresh || len(attempts) > 0 {
 		if err := e.reconcile(ctx, attempts, progress); err != nil {
@@ -161,6 +162,9 @@ func (e *Engine) begin(ctx context.Context, events int, requests []persistence.R
 		Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.order), Concurrency: e.slots,
 		State: string(scheduler.RunRunning), Counts: e.counts(),
 	}))
+	if err := e.clearChecks(); err != nil {
+		return nil, err
+	}
 	if err := e.recover(ctx, b); err != nil {
 		return nil, err
 	}
@@ -214,7 +218,7 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		if x, ok := exits[turnKey(a)]; ok && a.Phase == scheduler.PhaseWorking {
 			s.exit = &recordedExit{Exit: x}
 		}
-		if a.Canceling && a.Work != nil && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) {
+		if a.Canceling && (a.Work != nil || awaits(a)) && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) {
 			s.from, s.stop = scheduler.PhaseWaiting, errCanceled
 		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{

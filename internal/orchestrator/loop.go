@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, er
 			return "", e.fatal(e.lease.Err())
 		case <-poll.C:
 			e.wake(b)
+			e.wakeAwaiting(b)
 			e.followEdit(b)
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {
@@ -197,6 +199,9 @@ func (e *Engine) take(b *batch, in input) {
 		e.followEdit(b)
 	case asked:
 		b.asked = append(b.asked, in)
+	case heldAsk:
+		h := e.holdOf(in.role)
+		b.after = append(b.after, func() { in.answer <- h })
 	case requested:
 		for _, r := range in.list {
 			e.takeRequest(b, r)
@@ -216,12 +221,29 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 		e.park(b, t)
 		return
 	}
+	switch {
+	case in.blame != nil && t.attempt.Canceling:
+		in.attempt.Outcome, in.attempt.Error = scheduler.OutcomeCanceled, "canceled"
+	case in.blame != nil && !e.stopping:
+		taken, final := e.takeBlame(b, t, in.blame)
+		if taken {
+			return
+		}
+		in.attempt, in.final = *t.attempt, final
+	}
 	if in.trouble != nil {
 		e.log.Error("attempt cannot go on", "task", string(in.attempt.Task), "attempt", in.attempt.Number, "error", in.trouble)
 		if e.trouble == nil {
 			e.trouble = fmt.Errorf("task %s: %w", in.attempt.Task, in.trouble)
 		}
 		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number, event.Detail{Message: in.trouble.Error()}))
+	}
+	switch {
+	case in.attempt.Outcome == scheduler.OutcomeFailed && in.attempt.Resolve != nil:
+		unresolved(t.attempt)
+		in.attempt.Outcome, in.attempt.Error, in.final = t.attempt.Outcome, t.attempt.Error, true
+	case in.attempt.Outcome == scheduler.OutcomeConflict && in.attempt.Resolve != nil:
+		in.final = true // a person decides now
 	}
 	if in.attempt.Outcome == "" { // parked: the next owner goes on with it
 		b.record(in.attempt)
@@ -238,9 +260,14 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t.attempt.Phase, t.attempt.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.attempt.Outcome, t.attempt.Error = in.attempt.Outcome, in.attempt.Error
 	t.remember()
-	e.bar(b, t.task, in.kind, in.attempt.Error)
+	e.bar(b, cmp.Or(in.role, t.task.AgentRole), in.kind, in.attempt.Error)
+	outcome := in.attempt.Outcome
+	if outcome == scheduler.OutcomeConflict && e.resolverWanted(t) {
+		e.handOver(b, t)
+		outcome = scheduler.OutcomeInterrupted // to the scheduler: another attempt follows, and none is spent
+	}
 	e.must(b, scheduler.AttemptEnded{
-		Task: in.attempt.Task, Outcome: in.attempt.Outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
+		Task: in.attempt.Task, Outcome: outcome, Result: in.result, Error: in.attempt.Error, Final: in.final,
 	})
 	if t.attempt.Outcome == scheduler.OutcomeSucceeded {
 		e.must(b, scheduler.Learned{Task: in.attempt.Task, Duration: t.attempt.EndedAt.Sub(t.attempt.StartedAt)})
@@ -254,8 +281,8 @@ func (e *Engine) cleanLater(b *batch, a *persistence.Attempt) {
 		return
 	}
 	done := *a
-	e.tasks[a.Task].tidying = true
 	e.live++
+	e.tasks[a.Task].cleaning = true
 	b.after = append(b.after, func() { e.clean(done) })
 }
 
@@ -264,7 +291,7 @@ const maxLost = 3
 
 func (e *Engine) takeCleaned(b *batch, in cleaned) {
 	e.live--
-	e.tasks[in.attempt.Task].tidying = false
+	e.tasks[in.attempt.Task].cleaning = false
 	if in.err != nil {
 		e.log.Warn("workspace stays", "task", string(in.attempt.Task), "error", in.err)
 		b.t.Events = append(b.t.Events, e.event(event.Notice, in.attempt.Task, in.attempt.Number,

@@ -25,7 +25,7 @@ func (e *Engine) plantBugs(ctx context.Context, tasks []*scheduler.Task) error {
 func (at *attempt) mergeLater() {
 	later := *at
 	at.e.attempts.Go(func() {
-		if err := later.merge(false); err != nil {
+		if _, err := later.merge(false); err != nil {
 			at.e.log.Error("merge later", "task", string(at.a.Task), "error", err)
 		}
 	})

@@ -130,6 +130,8 @@ func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, st
 		return ActionStill, "waits with a merge conflict"
 	case a.Phase == scheduler.PhasePreparing:
 		return ActionAgain, fmt.Sprintf("attempt %d had not begun its work", a.Number)
+	case awaits(a):
+		return ActionGoOn, fmt.Sprintf("attempt %d waits %s", a.Number, awaitText(a))
 	case waits(a):
 		return ActionGoOn, fmt.Sprintf("attempt %d waits: %s", a.Number, oneLine(a.Work.Reason))
 	case a.Phase == scheduler.PhaseWorking && a.Work != nil:

@@ -16,7 +16,8 @@ type brief struct {
 	needs    []needed
 	previous *persistence.Attempt // the latest attempt that failed; nil = none
 	note     string
-	last     *persistence.Attempt // the one before, however it ended; nil = none
+	last     *persistence.Attempt        // the one before, however it ended; nil = none
+	said     map[scheduler.TaskID]string // the last words of the tasks that are done, for the resolver
 }
 
 // needed is a settled dependency.
@@ -45,6 +46,14 @@ func (e *Engine) briefOf(t *tracked) brief {
 		b.needs = append(b.needs, n)
 	}
 	b.previous = t.failure
+	if t.attempt.Resolve != nil {
+		b.previous, b.said = nil, map[scheduler.TaskID]string{}
+		for id, d := range e.tasks {
+			if d.task.Result != nil {
+				b.said[id] = *d.task.Result
+			}
+		}
+	}
 	return b
 }
 
@@ -64,9 +73,13 @@ func (at *attempt) compose() (string, error) {
 		}
 		p.WriteString(text)
 	}
-	section("", at.e.run.Context)
-	section("", at.task.Prompt)
-	for _, n := range at.brief.needs {
+	if at.a.Resolve != nil {
+		section("", at.resolverPrompt())
+	} else {
+		section("", at.e.frozen.Load().context)
+		section("", at.task.Prompt)
+	}
+	for _, n := range at.toldNeeds() {
 		text, err := at.told(n)
 		if err != nil {
 			return "", err
@@ -86,6 +99,14 @@ func (at *attempt) compose() (string, error) {
 		return "", fmt.Errorf("write the prompt: %w", err)
 	}
 	return p.String(), nil
+}
+
+// toldNeeds are the dependencies that the prompt tells of; the resolver is told of the conflict alone.
+func (at *attempt) toldNeeds() []needed {
+	if at.a.Resolve != nil {
+		return nil
+	}
+	return at.brief.needs
 }
 
 func (at *attempt) told(n needed) (string, error) {
@@ -123,7 +144,7 @@ func (at *attempt) environ() ([]string, error) {
 	if at.task.Prompt != "" {
 		env = append(env, "ORC_PROMPT_FILE="+e.promptFile(a))
 	}
-	if item, ok := e.run.Options.Items[a.Task]; ok {
+	if item, ok := e.options().Items[a.Task]; ok {
 		env = append(env, "ORC_ITEM="+item)
 	}
 	var failed []string
@@ -149,11 +170,16 @@ func (at *attempt) environ() ([]string, error) {
 
 // providerOf is who works on the task, and with what shell command.
 func (e *Engine) providerOf(t *scheduler.Task) (provider.Provider, string, error) {
+	return e.providerFor(t, t.AgentRole)
+}
+
+// providerFor is the same of a step whose agent is of that role.
+func (e *Engine) providerFor(t *scheduler.Task, role string) (provider.Provider, string, error) {
 	name, command := "command", t.Command
 	if t.Command == "" {
-		agent, ok := e.run.Options.Agents[t.AgentRole]
+		agent, ok := e.options().Agents[role]
 		if !ok {
-			return nil, "", fmt.Errorf("no agent %q in this run", t.AgentRole)
+			return nil, "", fmt.Errorf("no agent %q in this run", role)
 		}
 		name, command = agent.Provider, agent.Command
 	}
@@ -165,7 +191,7 @@ func (e *Engine) providerOf(t *scheduler.Task) (provider.Provider, string, error
 }
 
 func (e *Engine) title(id scheduler.TaskID) string {
-	if name := e.tasks[id].task.Name; name != "" {
+	if name := e.definition(id).Name; name != "" {
 		return oneLine(name)
 	}
 	return string(id)

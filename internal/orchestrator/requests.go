@@ -20,6 +20,7 @@ const (
 	RequestDoing  = "doing"  // AgentRequest: an agent says what it does
 	RequestAsk    = "ask"    // AgentRequest: an agent asks a person
 	RequestAnswer = "answer" // AnswerRequest: a person answers
+	RequestAccept = "accept" // AcceptRequest: a person agrees with how a conflict was resolved
 )
 
 // CancelRequest ends tasks, or the whole run when Tasks is empty. Their work is saved.
@@ -77,6 +78,12 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyAnswer(b, c)
+	case RequestAccept:
+		var c AcceptRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyAccept(b, c)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {

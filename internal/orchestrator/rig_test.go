@@ -50,6 +50,7 @@ type rig struct {
 	agent  *scripted                    // nil = none
 	roles  map[string]persistence.Agent // nil = the coder that is a command
 	tools  *provider.Server
+	steps  []scheduler.Step // the workflow of every task; nil = none
 	now    func() time.Time
 	one    bool // one attempt at a time
 	looked atomic.Int64
@@ -150,6 +151,13 @@ func (r *rig) create(tasks ...*scheduler.Task) {
 	}
 	if r.roles != nil {
 		r.run.Options.Agents = r.roles
+	}
+	if r.steps != nil {
+		o := &r.run.Options
+		o.Workflows, o.WorkflowOf = map[string][]scheduler.Step{"w": r.steps}, map[scheduler.TaskID]string{}
+		for _, t := range tasks {
+			o.WorkflowOf[t.ID] = "w"
+		}
 	}
 	if err := r.store.CreateRun(r.ctx, r.run, tasks); err != nil {
 		r.t.Fatal(err)

@@ -42,7 +42,7 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 	s := e.spec(a)
 	saved, err := e.o.Repository.Seal(ctx, workspace.SealSpec{
 		Run: s.Run, Task: s.Task, Number: a.Number, Dir: s.Dir, Index: s.Index, Base: a.Base,
-		Message: e.message(a, what),
+		Message: e.message(a, what), With: withOf(a),
 	})
 	if err != nil {
 		return k, err
@@ -60,12 +60,20 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 	for _, n := range saved.Notices {
 		k.notices = append(k.notices, e.event(event.Notice, a.Task, a.Number, event.Detail{Message: n}))
 	}
-	if k.outside = e.outside(a.Task, saved.Changed); len(k.outside) > 0 {
+	if k.outside = e.outside(a.Task, saved.Changed); len(k.outside) > 0 && a.Resolve == nil {
 		k.notices = append(k.notices, e.event(event.Notice, a.Task, a.Number, event.Detail{
 			Message: "changed outside of its `writes`: " + some(k.outside), Paths: k.outside[:min(len(k.outside), filesTold)],
 		}))
 	}
 	return k, nil
+}
+
+// withOf is the commit that an attempt's work brings together with its base; empty = none.
+func withOf(a *persistence.Attempt) string {
+	if a.Resolve == nil {
+		return ""
+	}
+	return a.Resolve.Tip
 }
 
 // gone says that there is nothing left to save: waiting for a folder that somebody removed would stop the run for good.

@@ -46,7 +46,7 @@ var lostExit = process.Exit{Code: 137, Signal: "SIGKILL", Lost: true}
 
 // converse takes the conversation to its end. exit is that of a turn that was under way when its owner went away.
 func (at *attempt) converse(agent provider.Agent, exit *recordedExit) (provider.Result, error) {
-	t := &talk{at: at, agent: agent, role: at.e.run.Options.Agents[at.task.AgentRole], w: at.a.Work}
+	t := &talk{at: at, agent: agent, role: at.e.options().Agents[at.role()], w: at.a.Work}
 	next, r, err := t.takeUp(exit)
 	for err == nil {
 		if next != nil {
@@ -88,8 +88,8 @@ func (t *talk) takeUp(exit *recordedExit) (*message, provider.Result, error) {
 		return t.finish(*exit)
 	case w.Open:
 		return t.finish(recordedExit{Exit: lostExit})
-	case w.Turn == 0 && w.Session == "":
-		text, err := t.at.compose()
+	case w.Turn == w.Since && w.Session == "":
+		text, err := t.opening()
 		return &message{text: text}, provider.Result{}, err
 	default: // it waited, or goes on with what an earlier attempt began
 		m, err := t.again()
@@ -170,9 +170,9 @@ func (t *talk) begin(m message) error {
 	return e.report(progress{attempt: at.a, turns: turns, sessions: t.sessions()})
 }
 
-// sessions is the session's row, if it is known.
+// sessions is the session's row, if it is known. Those of the later steps of a workflow are in the attempt's work alone.
 func (t *talk) sessions() []persistence.Session {
-	if t.w.Session == "" {
+	if t.w.Session == "" || t.w.Step > 0 {
 		return nil
 	}
 	return []persistence.Session{{Task: t.at.a.Task, Attempt: t.at.a.Number, Provider: t.w.Provider, SessionID: t.w.Session}}
@@ -189,10 +189,14 @@ func (t *talk) request() (provider.Turn, error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return provider.Turn{}, fmt.Errorf("make the agent's folder: %w", err)
 	}
+	permissions := provider.Permissions(t.role.Permissions)
+	if at.step().Review {
+		permissions = provider.PermitRead
+	}
 	return provider.Turn{
 		ID: turnKey(&at.a), Dir: at.dir(), Command: t.role.Command, Prompt: string(said), PromptFile: w.Said, Log: at.a.Log,
 		Grace: e.o.Grace, OutputLimit: e.o.OutputLimit, Program: t.role.Program, Args: t.role.Args, Model: t.role.Model,
-		Permissions: provider.Permissions(t.role.Permissions), Instructions: t.role.Instructions, Servers: e.servers(&at.a),
+		Permissions: permissions, Instructions: t.role.Instructions, Servers: e.servers(&at.a),
 		State: state, Session: w.Session, Resume: w.Resume, Before: toProvider(w.Before), Start: w.From, From: w.Offset,
 	}, nil
 }
@@ -352,7 +356,7 @@ func (e *Engine) newWork(t *scheduler.Task) *persistence.Work {
 	if _, ok := p.(provider.Agent); !ok || t.Prompt == "" {
 		return nil
 	}
-	return &persistence.Work{Provider: p.Name(), Account: accountOf(e.run.Options.Agents[t.AgentRole])}
+	return &persistence.Work{Provider: p.Name(), Account: accountOf(e.options().Agents[t.AgentRole])}
 }
 
 // accountOf names the account whose limits an agent shares.

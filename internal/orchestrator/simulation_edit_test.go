@@ -20,11 +20,14 @@ import (
 // edited draws another plan for the same run: some tasks are gone, some new, some do or need something else.
 func (p simPlan) edited(seed uint64) simPlan {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	next := simPlan{does: map[scheduler.TaskID]simTask{}, concurrency: p.concurrency}
+	next := simPlan{does: map[scheduler.TaskID]simTask{}, concurrency: p.concurrency, merge: p.merge}
 	add := func(t scheduler.Task, does simTask) {
 		t.WritesFiles = []string{"own/" + string(t.ID)}
 		if does.shared != "" {
 			t.WritesFiles = []string{does.shared}
+		}
+		if does.half {
+			t.WritesFiles = []string{"half/" + string(t.ID)}
 		}
 		if t.Isolation == scheduler.IsolationNone {
 			t.WritesFiles = nil
@@ -82,7 +85,7 @@ func (p simPlan) edited(seed uint64) simPlan {
 // request is what a client would ask for.
 func (p simPlan) request(t *testing.T) persistence.Request {
 	t.Helper()
-	body, err := json.Marshal(orchestrator.EditRequest{Name: "simulation", Plan: "edited", Tasks: p.tasks})
+	body, err := json.Marshal(orchestrator.EditRequest{Name: "simulation", Plan: "edited", Tasks: p.tasks, Options: persistence.RunOptions{Merge: p.merge}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +117,7 @@ func (e simEnd) of(p simPlan) simEnd {
 		}
 		switch does := p.does[t.ID]; {
 		case t.Isolation == scheduler.IsolationNone || !sound[t.ID]:
+		case does.half:
 		case does.shared == "":
 			end.Files["own/"+string(t.ID)] = e.Files["own/"+string(t.ID)]
 		case slices.Contains(strings.Fields(e.Files[does.shared]), string(t.ID)):

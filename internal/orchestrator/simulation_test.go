@@ -34,6 +34,7 @@ type simTask struct {
 	takes   time.Duration
 	fails   int    // how often its command says no before it says yes
 	shared  string // a file that others change too; empty = one of its own
+	half    bool   // what it does fits to the other halves only when they are joined
 	needs   []scheduler.TaskID
 }
 
@@ -48,6 +49,13 @@ func (t simTask) write(files map[string]string) {
 		files[t.shared] = strings.Join(slices.Compact(lines), "\n")
 		return
 	}
+	if t.half {
+		files["half/"+string(t.id)] = "a half"
+		if halves(files) > 1 {
+			files["joined"] = "the halves"
+		}
+		return
+	}
 	var text strings.Builder
 	text.WriteString(t.command + " of " + string(t.id))
 	for _, n := range t.needs {
@@ -56,11 +64,32 @@ func (t simTask) write(files map[string]string) {
 	files["own/"+string(t.id)] = text.String()
 }
 
+func halves(files map[string]string) (n int) {
+	for path := range files {
+		if strings.HasPrefix(path, "half/") {
+			n++
+		}
+	}
+	return n
+}
+
+// Gates of a simulation.
+const (
+	gateHalves = "the halves are joined"
+	gateRun    = "the run's own"
+)
+
+// passes says whether a gate passes on the files of a workspace.
+func passes(gate string, files map[string]string) bool {
+	return gate != gateHalves || halves(files) < 2 || files["joined"] != ""
+}
+
 // simPlan is a random graph.
 type simPlan struct {
 	tasks       []*scheduler.Task
 	does        map[scheduler.TaskID]simTask
 	concurrency int
+	merge       persistence.Merging
 }
 
 func drawSimPlan(seed uint64) simPlan {
@@ -74,7 +103,7 @@ func drawSimPlan(seed uint64) simPlan {
 			WritesFiles: []string{"own/" + string(id)}, Status: scheduler.TaskPending,
 		}
 		does := simTask{id: id, command: "work", takes: time.Duration(rng.IntN(40)) * time.Millisecond}
-		switch rng.IntN(6) {
+		switch rng.IntN(8) {
 		case 0: // once more than what is allowed would do
 			does.fails = 1 + rng.IntN(2)
 			t.Attempts = does.fails + 2
@@ -85,6 +114,10 @@ func drawSimPlan(seed uint64) simPlan {
 			t.WritesFiles = []string{"shared"}
 		case 4:
 			t.Isolation, t.WritesFiles = scheduler.IsolationNone, nil
+		case 5, 6: // the first fits, the second has to be done again on top of it
+			does.half = true
+			t.WritesFiles = []string{"half/" + string(id)}
+			t.Attempts, t.Verify = 9, []string{gateHalves} // it may be overtaken by each of the others
 		}
 		for _, earlier := range p.tasks {
 			if rng.IntN(3) == 0 {
@@ -93,6 +126,10 @@ func drawSimPlan(seed uint64) simPlan {
 		}
 		does.needs = t.DependsOn
 		p.tasks, p.does[id] = append(p.tasks, t), does
+	}
+	p.merge.Verify = true
+	if rng.IntN(3) == 0 {
+		p.merge.Commands = []string{gateRun, gateHalves}
 	}
 	return p
 }
@@ -112,6 +149,7 @@ func (p simPlan) newWorld(t *testing.T, folder string) *world {
 	run := persistence.Run{
 		ID: simRun, Name: "simulation", Repository: "/repository", State: scheduler.RunRunning, Base: base, BaseRef: "main",
 		Branch: "orc/" + simRun, Concurrency: p.concurrency, Mark: "simulation", CreatedAt: time.Now(),
+		Options: persistence.RunOptions{Merge: p.merge},
 	}
 	if err := store.CreateRun(t.Context(), run, p.tasks); err != nil {
 		t.Fatal(err)
@@ -135,6 +173,11 @@ func (w *world) look(t *testing.T, what string) simEnd {
 	}
 	for _, b := range invariants.Check(f) {
 		t.Errorf("%s: %s", what, b)
+	}
+	for _, id := range w.chain(simRun) {
+		if !passes(gateHalves, w.commits[id].files) {
+			t.Errorf("%s: the halves do not fit after %s", what, trailer(w.commits[id].message, "Orc-Task"))
+		}
 	}
 	end := simEnd{Run: f.Run.State, States: map[scheduler.TaskID]scheduler.TaskStatus{}}
 	for _, task := range f.Tasks {

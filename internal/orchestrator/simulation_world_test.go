@@ -240,9 +240,19 @@ func (l *life) PlanMerge(_ context.Context, run, tip, message string) (m workspa
 			}
 		}
 		m.New = l.add(simCommit{files: files, parents: []string{m.Old, tip}, message: message})
+		m.Tree, m.Work = simTree(files), simTree(theirs.files)
 		return nil
 	})
 	return m, err
+}
+
+// simTree is the name of the tree that holds some files.
+func simTree(files map[string]string) string {
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&b, "%q %q ", path, files[path])
+	}
+	return b.String()
 }
 
 func (l *life) Advance(_ context.Context, run string, m workspace.Merge) error {
@@ -342,11 +352,46 @@ func (l *life) Give(_ context.Context, s workspace.Spec) error {
 	})
 }
 
-// simSupervisor is never asked to start anything: the provider below does without.
-type simSupervisor struct{}
+func (l *life) Drop(ctx context.Context, s workspace.Spec) error { return l.Give(ctx, s) }
 
-func (simSupervisor) Launch(context.Context, process.Spec) (*process.Child, error) {
-	return nil, errors.New("nothing is launched in a simulation")
+// Onto is for agents' work, and there are none here.
+func (l *life) Onto(context.Context, string, string, int, string, string) (workspace.Merge, error) {
+	return workspace.Merge{}, errors.New("a simulation has no agents")
+}
+
+// What follows is for the resolver, and there are no agents here.
+
+func (l *life) Conflict(context.Context, string, string, string) ([]workspace.ConflictFile, error) {
+	return nil, errors.New("a simulation has no agents")
+}
+
+func (l *life) Conflicted(context.Context, string, string, int, string, string) (workspace.Conflicted, error) {
+	return workspace.Conflicted{}, errors.New("a simulation has no agents")
+}
+
+func (l *life) StageConflict(context.Context, workspace.Spec, workspace.Conflicted) error {
+	return errors.New("a simulation has no agents")
+}
+
+func (l *life) Markers(context.Context, string, []string) ([]string, error) {
+	return nil, errors.New("a simulation has no agents")
+}
+
+// simSupervisor runs gates, and nothing else: the provider below does without.
+type simSupervisor struct{ *life }
+
+func (s simSupervisor) Launch(_ context.Context, c process.Spec) (*process.Child, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files, ok := s.folders[c.Dir]
+	if !ok {
+		return nil, fmt.Errorf("there is no workspace %s", c.Dir)
+	}
+	exit := process.Exit{}
+	if !passes(c.Argv[len(c.Argv)-1], files) {
+		exit.Code = 1
+	}
+	return process.Ended(c.ID, exit), nil
 }
 
 func (simSupervisor) Close(context.Context) error { return nil }
@@ -411,7 +456,7 @@ func (l *life) engine(run scheduler.RunID, name string) (*orchestrator.Engine, e
 	return orchestrator.New(orchestrator.Options{
 		Run: run, Store: l, Repository: l,
 		Workspaces: func(scheduler.Isolation) (orchestrator.Workspaces, error) { return l, nil },
-		Supervise:  func(context.Context) (orchestrator.Supervisor, error) { return simSupervisor{}, nil },
+		Supervise:  func(context.Context) (orchestrator.Supervisor, error) { return simSupervisor{l}, nil },
 		Providers:  map[string]provider.Provider{"command": simProvider{l}},
 		Folder:     l.folder, Area: filepath.Join(l.folder, "ws"), Journal: l.journalPath(),
 		Owner: name, PID: 1, Takeover: true,

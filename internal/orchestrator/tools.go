@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"orchestrator/internal/event"
@@ -140,12 +141,34 @@ func (e *Engine) answer(ctx context.Context, b *batch) error {
 // the agent is then told what was wrong with its work instead of beginning again.
 func (e *Engine) goesOn(t *tracked) bool {
 	prev := t.failure
-	return prev != nil && t.attempt != nil && !slices.Contains(e.run.Options.FreshSessions, t.task.ID) && t.attempt.Number == prev.Number && prev.Outcome == scheduler.OutcomeFailed &&
-		prev.Work != nil && prev.Work.Session != "" && prev.Work.Turn > 0 && e.newWork(t.task) != nil && whole(prev)
+	if prev == nil || t.attempt == nil || slices.Contains(e.options().FreshSessions, t.task.ID) {
+		return false
+	}
+	if t.attempt.Number != prev.Number && !barelyBegun(t.attempt) || prev.Outcome != scheduler.OutcomeFailed && prev.Broke == nil {
+		return false
+	}
+	return prev.Work != nil && prev.Work.Turn > 0 && prev.Work.At(0) != nil && prev.Work.At(0).Session != "" && e.newWork(t.task) != nil && (moved(prev) || whole(prev))
 }
 
-// takeOver makes a the continuation of an attempt that failed.
+// barelyBegun says whether an attempt was to go on with a session and was interrupted before it said a word to it.
+func barelyBegun(a *persistence.Attempt) bool {
+	return a.Outcome == scheduler.OutcomeInterrupted && a.Work != nil && a.Work.Turn == 0 && a.Work.Session != ""
+}
+
+// moved says whether the attempt after this one needs another workspace, with what was merged since, although it goes on
+// with the session.
+func moved(prev *persistence.Attempt) bool { return prev.Misfit || prev.Broke != nil }
+
+// takeOver makes a the continuation of an attempt that failed, or that broke what is merged.
 func (e *Engine) takeOver(a, prev *persistence.Attempt) {
+	own := prev.Work.At(0)
+	a.Work.Session, a.Work.Counters = own.Session, own.Counters
+	if moved(prev) {
+		a.Workspace = filepath.Join(e.o.Area, string(a.Task)) // the same folder: agents find their sessions by it
+		if prev.Misfit {
+			a.Onto = prev.Saved
+		}
+		return
+	}
 	a.Phase, a.Workspace, a.Base, a.Isolation = scheduler.PhaseWorking, prev.Workspace, prev.Base, prev.Isolation
-	a.Work.Session, a.Work.Counters = prev.Work.Session, prev.Work.Counters
 }

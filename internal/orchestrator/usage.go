@@ -9,7 +9,7 @@ import (
 func (t *talk) used(r provider.Result, complete bool) {
 	w := t.w
 	if u := fromProvider(r.Usage); !u.IsZero() || complete {
-		w.Use(persistence.TurnUsage{Turn: w.Turn, Model: r.Usage.Model, Complete: complete && !u.IsZero(), Usage: u})
+		w.Use(persistence.TurnUsage{Turn: w.Turn, Role: w.Role, Model: r.Usage.Model, Complete: complete && !u.IsZero(), Usage: u})
 	}
 	if c := fromProvider(r.Counters); !c.IsZero() {
 		w.Counters = c

@@ -24,13 +24,16 @@ const (
 // goOnText is what an agent is told that goes on in its own session.
 func (t *talk) goOnText() (string, error) {
 	w, prev := t.w, t.at.brief.previous
+	if text, err := t.reopening(); text != "" || err != nil {
+		return text, err
+	}
 	var b strings.Builder
 	if w.Turn == 0 && prev != nil { // the session of an attempt that failed
 		fmt.Fprintf(&b, "Your work was checked and is not done: %s\n", prev.Error)
 		if out := strings.TrimSpace(prev.Output); out != "" {
 			fmt.Fprintf(&b, "\n%s\n", lines(out, "    "))
 		}
-		b.WriteString("\nYour workspace is as you left it. Find the cause and correct it.\n")
+		b.WriteString("\n" + t.whereabouts(prev) + " Find the cause and correct it.\n")
 		if t.at.brief.note != "" {
 			fmt.Fprintf(&b, "\nNote: %s\n", t.at.brief.note)
 		}
@@ -61,6 +64,20 @@ func (t *talk) goOnText() (string, error) {
 	return b.String(), nil
 }
 
+// whereabouts says what the workspace holds in which an agent goes on with the session of an earlier attempt.
+func (t *talk) whereabouts(prev *persistence.Attempt) string {
+	switch {
+	case !moved(prev):
+		return "Your workspace is as you left it."
+	case prev.Broke != nil:
+		return "Your workspace was made anew: it holds everything that is merged by now, your work included. Change no more than what the repair needs."
+	case t.at.a.Onto != "":
+		return "Your workspace was made anew: it holds your work on top of everything that others have had merged since."
+	}
+	return "Your workspace was made anew from everything that is merged by now. Your work does not fit onto that without conflicts and is not in it: it is commit " +
+		prev.Saved + "; bring it in."
+}
+
 // answers says what became of the questions of the turn that did not come to its end.
 func (t *talk) answers() (string, error) {
 	told, err := t.at.e.told(&t.at.a)
@@ -82,9 +99,9 @@ func (t *talk) answers() (string, error) {
 
 // handOverText is what a new session is told that takes over the work of an earlier one.
 func (t *talk) handOverText(why string) (string, error) {
-	prompt, err := t.at.compose()
-	if err != nil {
-		return "", err
+	prompt, err := t.opening()
+	if err != nil || t.at.step().Review { // which is told all that there is to review
+		return prompt, err
 	}
 	said, err := t.history()
 	if err != nil {
@@ -230,6 +247,9 @@ func clip(s string, n int) string {
 // tool for that, and git shows a change where the task is to change files. Else it is asked to go on.
 func (t *talk) evidence(r *provider.Result) (*message, error) {
 	at, w := t.at, t.w
+	if at.step().Review {
+		return t.verdict(r)
+	}
 	told, err := at.e.told(&at.a)
 	if err != nil {
 		return nil, err
@@ -242,6 +262,9 @@ func (t *talk) evidence(r *provider.Result) (*message, error) {
 		if told.Declared.Summary != "" {
 			r.Summary = told.Declared.Summary
 		}
+	}
+	if m, err := t.markersLeft(r); m != nil || err != nil || r.Kind != "" {
+		return m, err
 	}
 	if len(at.task.WritesFiles) > 0 && at.a.Isolation != scheduler.IsolationNone {
 		changes, _, err := at.changes()

@@ -178,6 +178,44 @@ type RunOptions struct {
 	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
 	Sandbox       string   `json:"sandbox,omitempty"`
 	SandboxWrites []string `json:"sandbox_writes,omitempty"`
+	// Merge says how work is merged into the integration branch.
+	Merge Merging `json:"merge,omitzero"`
+	// Workflows are the steps of workflows by name, the first being the task's own; WorkflowOf are the tasks that have one.
+	Workflows  map[string][]scheduler.Step `json:"workflows,omitempty"`
+	WorkflowOf map[scheduler.TaskID]string `json:"workflow_of,omitempty"`
+}
+
+// StepsOf are the steps of a task: those of its workflow, or its own work alone.
+func (o *RunOptions) StepsOf(id scheduler.TaskID) []scheduler.Step {
+	if steps := o.Workflows[o.WorkflowOf[id]]; len(steps) > 0 {
+		return steps
+	}
+	return []scheduler.Step{{}}
+}
+
+// Merging is how work is merged into a run's integration branch. The zero value checks nothing.
+type Merging struct {
+	// Verify: what a merge would make is checked before it counts. Commands are the gates then; without any they are
+	// those of the task and of the tasks that were merged since its base.
+	Verify   bool     `json:"verify,omitempty"`
+	Commands []string `json:"commands,omitempty"`
+	// What becomes of work that conflicts when no attempt is left: stop (or empty): it waits for a person. agent: the role
+	// ResolverRole resolves it. ask: that too, but its result waits for a person.
+	OnConflict string `json:"on_conflict,omitempty"`
+}
+
+// ResolverRole is the role that resolves conflicts.
+const ResolverRole = "resolver"
+
+// Resolution is the conflict that an attempt of the resolver's is about.
+type Resolution struct {
+	Attempt int                `json:"attempt"` // whose work conflicts
+	Tip     string             `json:"tip"`     // that work
+	Base    string             `json:"base"`    // and its base
+	Paths   []string           `json:"paths,omitempty"`
+	With    []scheduler.TaskID `json:"with,omitempty"`   // the tasks on the other side
+	Done    bool               `json:"done,omitempty"`   // it is resolved and checked, and waits for a person's yes
+	Agreed  bool               `json:"agreed,omitempty"` // a person said yes
 }
 
 // Agent is a role resolved to a way of running it.
@@ -238,6 +276,21 @@ type Attempt struct {
 	EndedAt    time.Time // zero = not over
 	Cleaned    bool      // its workspace is gone
 	Work       *Work     // how far its agent has come; nil for a command
+
+	Onto    string           // commit of earlier work that its workspace begins with, brought onto Base; empty = none
+	Checked string           // tree that passed the gates of the merged result
+	Misfit  bool             // its own gates passed, those of the merged result did not
+	Awaits  scheduler.TaskID // while it waits: it goes on once that task, which broke the merged work, is repaired
+	Handed  bool             // its conflict is the resolver's now: the next attempt is about that
+	Resolve *Resolution      // the conflict that it is to resolve, instead of doing its task; nil = none
+	Broke   *Breakage        // what was found wrong once it was merged; nil = nothing
+}
+
+// Breakage is a gate that fails on the merged work since an attempt's work is in it.
+type Breakage struct {
+	Found  scheduler.TaskID `json:"found"` // the task whose merge brought it to light
+	Error  string           `json:"error"`
+	Output string           `json:"output,omitempty"`
 }
 
 // Session is a provider's resumable conversation.

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -44,6 +45,57 @@ type Work struct {
 
 	Tools     int        `json:"tools,omitempty"`     // the last turn in which its program reached our tools
 	Questions []Question `json:"questions,omitempty"` // that it asked the person, in order
+
+	// Where it is in the task's workflow. Each step has an agent, and so a session, of its own.
+
+	Step     int           `json:"step,omitempty"`     // 0 = the task's own work
+	Role     string        `json:"role,omitempty"`     // who does the step; empty = the task's own agent
+	Judges   bool          `json:"judges,omitempty"`   // the step is a review
+	Since    int           `json:"since,omitempty"`    // Turn when this step was entered
+	Tree     string        `json:"tree,omitempty"`     // git's id of what a reviewer looks at
+	Round    int           `json:"round,omitempty"`    // of a review: how often it has judged in this attempt
+	Approves bool          `json:"approves,omitempty"` // its last verdict
+	Review   *Review       `json:"review,omitempty"`   // the last one that judged
+	Aside    map[int]*Work `json:"aside,omitempty"`    // the other steps that were entered, as they were left
+}
+
+// Review is what a review came to.
+type Review struct {
+	Step     int    `json:"step"`
+	Approved bool   `json:"approved,omitempty"`
+	Findings string `json:"findings,omitempty"`
+	Tree     string `json:"tree,omitempty"` // git's id of what it looked at
+}
+
+// Enter is the work at another step of the attempt: as that was left, or new. What belongs to the attempt as a whole
+// goes along: turns are counted through, and what they used, asked and were answered stays together.
+func (w *Work) Enter(step int, fresh Work) *Work {
+	left := *w
+	left.Used, left.Questions, left.Declared, left.Review, left.Aside = nil, nil, nil, nil, nil
+	aside := maps.Clone(w.Aside)
+	if aside == nil {
+		aside = map[int]*Work{}
+	}
+	aside[w.Step] = &left
+	next := &fresh
+	if old, entered := aside[step]; entered {
+		again := *old
+		next = &again
+		delete(aside, step)
+	}
+	next.Step, next.Since, next.Turn, next.Open = step, w.Turn, w.Turn, false
+	next.Reason, next.Stopped, next.Wait, next.Doing, next.Events = "", false, "", "", 0
+	next.Review, next.Aside, next.Worked = w.Review, aside, w.Worked
+	next.Used, next.Questions, next.Declared, next.Tools = w.Used, w.Questions, w.Declared, w.Tools
+	return next
+}
+
+// At is the work at a step, as it is or was left; nil = it was not entered.
+func (w *Work) At(step int) *Work {
+	if w.Step == step {
+		return w
+	}
+	return w.Aside[step]
 }
 
 // Wait is what an attempt waits for that does not wait for a person.
@@ -99,6 +151,7 @@ type Usage struct {
 // TurnUsage is what one turn of an attempt used.
 type TurnUsage struct {
 	Turn     int    `json:"turn"`
+	Role     string `json:"role,omitempty"` // whose turn it was; empty = the task's own agent
 	Model    string `json:"model,omitempty"`
 	Complete bool   `json:"complete,omitempty"` // the turn ended and the agent said what it used; else it may be more
 	Usage

@@ -251,16 +251,28 @@ func (c *checker) checkAgents() {
 		c.Error(role.Node, "unknown-agent", fmt.Sprintf("%s the agent %s, which is not defined", who, diagnostic.Quote(role.Text)), help)
 	}
 	unknown(c.draft.defaults.agent, "`defaults` names")
+	for _, name := range slices.Sorted(maps.Keys(c.draft.workflows)) {
+		w := c.draft.workflows[name]
+		for _, role := range w.roles {
+			unknown(role, fmt.Sprintf("workflow `%s` names", name))
+		}
+	}
 	for i := range c.draft.tasks {
 		t := &c.draft.tasks[i]
 		unknown(t.agent, fmt.Sprintf("task `%s` names", t.id))
 		switch {
 		case t.run.at != nil && t.agent.Node != nil:
 			c.Warn(t.agent.Node, "unused-key", fmt.Sprintf("task `%s` runs a command: its `agent` does nothing", t.id), "remove `agent`")
-		case t.run.at == nil && t.agent.Node == nil && c.draft.defaults.agent.Node == nil && (t.prompt.at != nil || t.file.at != nil):
+		case t.run.at == nil && t.agent.Node == nil && c.draft.defaults.agent.Node == nil && !c.draft.saysWho(t) && (t.prompt.at != nil || t.file.at != nil):
 			c.Error(t.key, "no-agent", fmt.Sprintf("task `%s` has a prompt and no agent", t.id), "add `agent:` to it or to `defaults`; "+here)
 		}
 	}
+}
+
+// saysWho says whether a task's workflow names the agent of its work.
+func (d *draft) saysWho(t *task) bool {
+	_, w := d.workflowOf(t)
+	return w != nil && w.Agent != ""
 }
 
 // few joins at most twenty words.

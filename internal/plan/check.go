@@ -15,6 +15,7 @@ type Options struct {
 	Agents           []string            // roles that the configuration defines
 	Providers        []string            // words that `provider` takes; nil = only "command"
 	DefaultIsolation scheduler.Isolation // of tasks when neither they nor the plan's defaults say; "" stays ""
+	Workflows        map[string]Workflow // that the configuration defines
 	// Items are the lists that the commands of `for_each` made, by task; tasks with `for_each` become one for each item.
 	// nil = the lists are not known: such a task stands for all of its list.
 	Items map[string][]string
@@ -91,13 +92,14 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"budget", "approve", "vars", "workflows", "providers", "merge", "notify", "include"}
+	laterPlanKeys = []string{"budget", "approve", "vars", "providers", "notify", "include"}
 	laterTaskKeys = []string{
-		"budget", "approve", "workflow", "vars", "permissions", "model", "when", "if", "env",
+		"budget", "approve", "vars", "permissions", "model", "when", "if", "env",
 	}
-	laterDefaultsKeys = []string{"budget", "approve", "workflow", "permissions", "model", "env"}
+	laterDefaultsKeys = []string{"budget", "approve", "permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
+	laterMergeKeys    = []string{"into", "style"}
 )
 
 // check reads the whole document.
@@ -117,6 +119,8 @@ func (c *checker) check() {
 	if c.draft.tasksAt == nil {
 		c.Whole("no-tasks", "the plan has no tasks", "add `tasks:` with at least one task below it")
 	}
+	c.draft.configured = c.o.Workflows
+	c.checkWorkflows()
 	c.checkAgents()
 	c.spread()
 	c.resolve()

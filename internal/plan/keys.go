@@ -66,9 +66,22 @@ var planKeys = []key[draft]{
 		set:   (*checker).setWorkspace,
 	},
 	{
+		name: "merge", shape: object("merge"), examples: []any{map[string]any{"verify": true}, map[string]any{"verify": "make test"}},
+		about: "How the tasks' work is merged into the run's branch. Default: as the configuration's `merge` says.",
+		set: func(c *checker, d *draft, f document.Field) {
+			read(c, f.Value, "`merge`", mergeKeys, laterMergeKeys, &d.merge)
+		},
+	},
+	{
 		name: "agents", shape: mapOf("agent", 0), examples: []any{map[string]any{"coder": map[string]any{"provider": "command", "command": "./agent.sh"}}},
 		about: "Agents of this plan, by role. They come before the configuration's agents of the same role.",
 		set:   (*checker).setAgents,
+	},
+	{
+		name: "workflows", shape: mapOf("workflow", 0),
+		examples: []any{map[string]any{"reviewed": map[string]any{"steps": []any{map[string]any{"agent": "coder"}, map[string]any{"agent": "reviewer", "on_reject": "back", "max_rounds": 3}}}}},
+		about:    "Workflows of this plan, by name. They come before the configuration's of the same name.",
+		set:      (*checker).setWorkflows,
 	},
 	{
 		name: "tasks", shape: mapOf("task", 1), required: true,
@@ -80,7 +93,7 @@ var planKeys = []key[draft]{
 
 // The keys below `defaults`.
 var defaultsKeys = []key[settings]{
-	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), workspaceKey(same),
+	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), workflowKey(same), workspaceKey(same),
 }
 
 // The keys of a task.
@@ -127,7 +140,23 @@ var taskKeys = []key[task]{
 		about: "Globs of the files that the task may change, relative to the repository (*, **, ?, [..], {a,b}). Tasks whose globs overlap do not run at the same time.",
 		set:   (*checker).setWrites,
 	},
-	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workspaceKey(ofTask),
+	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workflowKey(ofTask), workspaceKey(ofTask),
+}
+
+// The keys of `merge`.
+var mergeKeys = []key[merging]{
+	{
+		name: "verify", shape: either(truth, list), examples: []any{true, "make test"},
+		about: "Whether what a merge makes is checked before it counts. true: where something was merged since a task began, its gates and those of the tasks merged since run again. Shell commands: these must succeed on every result of a merge instead. Default: the configuration's, which is false.",
+		set:   (*checker).setMergeVerify,
+	},
+	{
+		name: "on_conflict", shape: choice(Conflicts...), examples: []any{"agent"},
+		about: "What becomes of work that conflicts with what is merged when its task has no attempt left. stop: it waits for a person. agent: the agent `resolver` resolves it, and the gates of both sides run. ask: that too, but its result counts only after `orc merge --continue`. Default: the configuration's, which is stop.",
+		set: func(c *checker, m *merging, f document.Field) {
+			m.conflict, _ = c.Choice(f.Value, "`on_conflict`", Conflicts, nil)
+		},
+	},
 }
 
 // The keys of the long form of `retry`.

@@ -85,11 +85,15 @@ func (p *Plan) forgetNodes() {
 			items[i].Node = nil
 		}
 	}
-	p.defaults.agent.Node = nil
+	p.defaults.agent.Node, p.defaults.workflow.Node = nil, nil
+	for name, w := range p.workflows {
+		w.roles = nil
+		p.workflows[name] = w
+	}
 	for i := range p.tasks {
 		t := &p.tasks[i]
 		t.each = nil
-		t.key, t.agent.Node, t.depAt, t.needs = nil, nil, nil, nil
+		t.key, t.agent.Node, t.workflow.Node, t.depAt, t.needs = nil, nil, nil, nil, nil
 		forget(t.writes)
 	}
 }

@@ -33,6 +33,10 @@ const (
 // Questions are the words of `questions`, the default first.
 var Questions = []string{QuestionsAsk, QuestionsNever, QuestionsFail}
 
+// Conflicts are what becomes of work that conflicts when its task has no attempt left, the default first: it waits for a
+// person, the resolver resolves it, or that and its result waits for a person.
+var Conflicts = []string{"stop", "agent", "ask"}
+
 // Permissions are what an agent may do without being asked, from little to everything.
 var Permissions = []string{"read-only", "edit", "full"}
 

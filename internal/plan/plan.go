@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"orchestrator/internal/plan/document"
@@ -30,6 +31,16 @@ type Plan struct {
 	made        map[string][]string // the tasks of each list, by the list's id; only once the lists are known
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
+	merge       merging
+	workflows   map[string]Workflow // that the plan defines
+	configured  map[string]Workflow // that the configuration defines
+}
+
+// merging is how work is merged, as `merge` says.
+type merging struct {
+	verify   *bool    // nil = not given
+	commands []string // the gates of merged results
+	conflict string   // one of Conflicts; empty = not given
 }
 
 // Source is the text that a plan was made of.
@@ -85,6 +96,7 @@ type settings struct {
 	strict    *bool            // nil = not given
 	setup     *scheduler.Setup // nil = not given
 	questions string           // one of Questions; empty = not given
+	workflow  document.Item    // the name of one, or none; empty = not given
 }
 
 // StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
@@ -127,6 +139,19 @@ func (p *Plan) QuestionsOf() map[scheduler.TaskID]string {
 	return own
 }
 
+// MergeVerify says whether what a merge makes is checked before it counts, and by which commands; without any, by the
+// gates of the tasks. given is false when the plan does not say.
+func (p *Plan) MergeVerify() (verify bool, commands []string, given bool) {
+	if p.merge.verify == nil {
+		return false, nil, false
+	}
+	return *p.merge.verify, slices.Clone(p.merge.commands), true
+}
+
+// OnConflict is what becomes of work that conflicts when its task has no attempt left, one of Conflicts; empty = the plan
+// does not say.
+func (p *Plan) OnConflict() string { return p.merge.conflict }
+
 // Setup is how the workspaces of tasks are set up that do not say it themselves; nil = not at all.
 func (p *Plan) Setup() *scheduler.Setup { return p.defaults.setup }
 
@@ -164,7 +189,11 @@ func (p *Plan) compile(t *task) *scheduler.Task {
 		Status:      scheduler.TaskPending,
 	}
 	if t.run.at == nil {
-		c.AgentRole = first(t.agent.Text, p.defaults.agent.Text)
+		own := ""
+		if _, w := p.workflowOf(t); w != nil {
+			own = w.Agent
+		}
+		c.AgentRole = first(t.agent.Text, own, p.defaults.agent.Text)
 	}
 	for _, d := range t.deps {
 		c.DependsOn = append(c.DependsOn, scheduler.TaskID(p.tasks[d].id))

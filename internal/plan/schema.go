@@ -28,6 +28,9 @@ func Schema() []byte {
 		"retry":     describeLevel(retryKeys),
 		"workspace": describeLevel(workspaceKeys),
 		"for_each":  describeLevel(eachKeys),
+		"merge":     describeLevel(mergeKeys),
+		"workflow":  describeLevel(workflowKeys),
+		"step":      describeLevel(stepKeys),
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

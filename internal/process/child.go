@@ -71,6 +71,13 @@ type Child struct {
 	err   error // likewise
 }
 
+// Ended is a command that has run to its end already, for those who stand in for a supervisor.
+func Ended(id string, exit Exit) *Child {
+	c := &Child{id: id, ended: make(chan struct{}), exit: exit}
+	close(c.ended)
+	return c
+}
+
 // ID gives the caller's name for the command.
 func (c *Child) ID() string { return c.id }
 

@@ -90,8 +90,10 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		l.word, l.details, l.loud = "asks", t.Reason, true
 	case event.TaskAnswered:
 		l.word, l.details = "answered", view.SanitizeLine(e.Message)
+	case event.TaskReviewed:
+		l.word, l.details = "reviewed", reviewed(e)
 	case event.TaskWaiting:
-		l.word, l.details, l.loud = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason), true
+		l.word, l.details, l.loud = "waiting", waiting(t), true
 	case event.TaskConflict:
 		l.word, l.details, l.loud = "conflict", view.List(t.Paths, maxPaths), true
 	case event.TaskCompleted:
@@ -121,14 +123,32 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 	return l, true
 }
 
+// waiting says what a task waits for that comes by itself.
+func waiting(t *view.Task) string {
+	if t.Until.IsZero() {
+		return t.Reason
+	}
+	return join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+}
+
+// reviewed says what an agent found of a task's work.
+func reviewed(e event.Event) string {
+	who := fmt.Sprintf("%s, round %d", view.SanitizeLine(e.Agent), e.Round)
+	if e.Action == "approve" {
+		return "approved by " + who
+	}
+	return join("changes wanted by "+who, cut(view.SanitizeLine(e.Message), maxTail))
+}
+
 // working is the heartbeat of a task.
 func (p *Plain) working(t *view.Task, now time.Time) line {
 	l := line{subject: t.ID, word: "working", details: view.Duration(t.Elapsed(now))}
 	if t.Phase != "" && t.Phase != scheduler.PhaseWorking {
 		l.details = join(l.details, string(t.Phase))
 	}
-	if !t.Until.IsZero() {
-		l.word, l.details = "waiting", join("until "+t.Until.Local().Format("15:04:05"), t.Reason)
+	l.details = join(l.details, t.Step)
+	if t.Waits() {
+		l.word, l.details = "waiting", waiting(t)
 		return l
 	}
 	if t.Doing != "" {

@@ -50,6 +50,7 @@ type CancelRun struct{}
 type Retry struct {
 	Tasks   []TaskID
 	Cascade bool // also everything that depends on them, completed or not; completed tasks may then be named too
+	Alone   bool // completed tasks may be named, and nothing comes back with them: what has run on their work stays
 }
 
 // Pause stops starting tasks; what runs goes on.

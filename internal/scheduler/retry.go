@@ -21,9 +21,11 @@ func (s *State) retry(in Retry) {
 			named = append(named, i)
 		}
 	}
-	reach, ok := s.following(named, chosen, in.Cascade)
-	if !ok {
-		return
+	if reach = named; !in.Alone {
+		var ok bool
+		if reach, ok = s.following(named, chosen, in.Cascade); !ok {
+			return
+		}
 	}
 	for _, i := range named {
 		for _, need := range s.nodes[i].needs {
@@ -35,11 +37,13 @@ func (s *State) retry(in Retry) {
 	}
 	slices.Sort(reach)
 	s.reopen(reach, retryTrigger(in))
-	s.canceled = false
+	if !in.Alone {
+		s.canceled = false // a person goes on with the run
+	}
 }
 
 func retryTrigger(in Retry) trigger {
-	if in.Cascade {
+	if in.Cascade || in.Alone {
 		return retryCascaded
 	}
 	return retryAsked

@@ -405,3 +405,34 @@ func TestOrderAndCycles(t *testing.T) {
 		}
 	}
 }
+
+func TestTaskPutBackAloneLeavesWhatHasRunOnItsWork(t *testing.T) {
+	r := newReplay(t, plan("a", "b a", "c a", "d a", "other"), Options{Concurrency: 2})
+	r.step(Begin{})
+	tell(t, r,
+		ended("a", OutcomeSucceeded), `a: running → completed
+			b: pending → eligible
+			c: pending → eligible
+			d: pending → eligible
+			b: eligible → running
+			start b 1`,
+		ended("b", OutcomeSucceeded), `b: running → completed
+			c: eligible → running
+			start c 1`,
+		Retry{Tasks: []TaskID{"a"}, Alone: true}, `a: completed → pending (retry)
+			d: eligible → pending (a dependency is retried)
+			a: pending → eligible`,
+		ended("other", OutcomeSucceeded), `other: running → completed
+			a: eligible → running
+			start a 2`,
+		ended("c", OutcomeFailed), `c: running → failed error boom`,
+		ended("a", OutcomeSucceeded), `a: running → completed
+			d: pending → eligible
+			d: eligible → running
+			start d 1`,
+		Retry{Tasks: []TaskID{"c"}, Alone: true}, `c: failed → pending (retry)
+			c: pending → eligible
+			c: eligible → running
+			start c 2`,
+	)
+}

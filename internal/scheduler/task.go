@@ -86,6 +86,16 @@ type Setup struct {
 // Empty says that nothing is set up.
 func (s Setup) Empty() bool { return len(s.Copy)+len(s.Symlink) == 0 && s.Command == "" }
 
+// Step is one step of a workflow: how a task of an agent is worked through. The gates of the task run after each step
+// that works.
+type Step struct {
+	Agent  string `json:"agent,omitempty"`  // the role; empty = the task's own
+	Review bool   `json:"review,omitempty"` // it judges the work of the steps before it and changes nothing
+	Prompt string `json:"prompt,omitempty"` // what is asked of it besides the task
+	Rounds int    `json:"rounds,omitempty"` // of a review: how often it may reject the work in one attempt
+	Final  bool   `json:"final,omitempty"`  // of a review: a rejection fails the attempt instead of going back
+}
+
 // Phase says where in its life an attempt is.
 type Phase string
 

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -48,12 +49,15 @@ type model struct {
 	drawn    bool
 	printing bool
 
+	panes *panes // nil = the region is on the screen
+
 	stops    []bool // requests to the owner that were not made yet: forced or not
 	stopping bool   // one is being made
 	notice   string // what the person was told last
 	away     bool   // suspended by the person
 	closing  bool
 	result   Result
+	ctx      context.Context // of what is asked of the helm
 	err      error
 }
 
@@ -63,7 +67,7 @@ func newModel(o Options) *model {
 	}
 	m := &model{
 		Options: o, glyphs: view.GlyphsFor(o.Unicode), style: newStyles(o.Color), column: columnsOf(o.Run),
-		width: 80, height: 24, now: o.Now(), tails: map[string]string{},
+		width: 80, height: 24, now: o.Now(), tails: map[string]string{}, ctx: context.Background(),
 	}
 	m.alerts.Look(m.Run, m.now)
 	return m
@@ -71,6 +75,9 @@ func newModel(o Options) *model {
 
 // Init starts the clock.
 func (m *model) Init() tea.Cmd {
+	if m.panes != nil {
+		return tea.Batch(m.tick(), m.renew(), m.read())
+	}
 	return tea.Batch(m.tick(), m.renew())
 }
 
@@ -80,7 +87,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
-		return m, m.key(msg.String())
+		return m, m.key(msg)
 	case batch:
 		m.now = m.Now()
 		m.take(msg)
@@ -104,7 +111,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.err = msg.err
 		m.leave()
 	default:
-		return m, nil
+		cmd, _ := m.updatePanes(msg)
+		return m, cmd
 	}
 	return m, m.advance()
 }
@@ -125,6 +133,8 @@ func (m *model) print() tea.Cmd {
 		return nil
 	case m.closing: // what is left is printed after the program
 		return tea.Quit
+	case m.panes != nil: // the scrollback is behind them
+		return nil
 	case !m.drawn || len(m.queue) == 0:
 		return nil
 	}
@@ -135,10 +145,18 @@ func (m *model) print() tea.Cmd {
 }
 
 // key follows a key.
-func (m *model) key(key string) tea.Cmd {
+func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
+	key := k.String()
+	if m.panes != nil && key != "ctrl+c" && key != "ctrl+z" {
+		return m.paneKey(k)
+	}
 	switch key {
 	case "q", "Q":
 		m.leave()
+	case "u", "U":
+		if m.Helm != nil && !m.closing {
+			return m.openPanes()
+		}
 	case "ctrl+z":
 		m.away = true
 		return tea.Suspend
@@ -194,6 +212,10 @@ func (m *model) take(b batch) {
 	m.column.widen(m.Run, fresh)
 	m.say()
 	m.queue = append(m.queue, m.finished(fresh)...)
+	if m.panes != nil && (b.err == nil || isEnd(b.err)) { // a person who reads is left alone
+		m.panes.over = b.err != nil || m.Run.State != scheduler.RunRunning && m.Run.State != ""
+		return
+	}
 	switch {
 	case b.err != nil:
 		m.closing = true
@@ -242,12 +264,13 @@ func (m *model) renew() tea.Cmd {
 		return nil
 	}
 	m.renewed = m.now
+	refresh := m.refresh()
 	m.about = ""
 	if left, ok := m.Run.Left(m.now); ok {
 		m.about = view.About(left)
 	}
-	if m.Tail == nil || m.tailing {
-		return nil
+	if m.Tail == nil || m.tailing || m.panes != nil {
+		return refresh
 	}
 	m.tailing = true
 	ids := view.IDs(m.inSight())

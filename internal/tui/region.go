@@ -21,6 +21,9 @@ func (m *model) View() tea.View {
 	if m.closing || m.away {
 		return tea.NewView("")
 	}
+	if m.panes != nil {
+		return m.paneView()
+	}
 	v := tea.NewView(strings.Join(m.region(), "\n"))
 	v.ProgressBar = m.bar()
 	return v
@@ -120,9 +123,12 @@ func (m *model) row(t *view.Task) string {
 	}
 	if !t.Until.IsZero() {
 		add("waits until "+t.Until.Local().Format("15:04")+": "+t.Reason, m.style.faint)
+	} else if t.Waits() {
+		add("waits "+t.Reason, m.style.faint)
 	} else if t.Phase != scheduler.PhaseWorking {
 		add(string(t.Phase), m.style.faint)
 	}
+	add(t.Step, m.style.faint)
 	add(cmp.Or(t.Doing, m.tails[t.ID]), m.style.plain)
 	return m.compose(width, spans...)
 }
@@ -144,11 +150,19 @@ func (m *model) keys() string {
 	stop := "ctrl-c stop and save"
 	switch {
 	case m.Stop == nil:
-		return "q leave it running"
+		return m.panesKey() + "q leave it running"
 	case m.result.Stops == 1:
 		stop = "ctrl-c end it now"
 	case m.result.Stops == 2:
 		stop = "ctrl-c leave"
 	}
-	return "q leave it running " + m.glyphs.Dot + " " + stop
+	return m.panesKey() + "q leave it running " + m.glyphs.Dot + " " + stop
+}
+
+// panesKey names the key that opens the panes, where there are any.
+func (m *model) panesKey() string {
+	if m.Helm == nil {
+		return ""
+	}
+	return "u panes " + m.glyphs.Dot + " "
 }

@@ -15,6 +15,7 @@ type styles struct {
 	words map[view.Word]lipgloss.Style
 	faint lipgloss.Style
 	warn  lipgloss.Style
+	bold  lipgloss.Style
 	plain lipgloss.Style
 }
 
@@ -28,6 +29,7 @@ func newStyles(on bool) styles {
 		},
 		faint: lipgloss.NewStyle().Faint(true),
 		warn:  fore(lipgloss.Yellow),
+		bold:  lipgloss.NewStyle().Bold(true),
 		plain: lipgloss.NewStyle(),
 	}
 }

@@ -1,6 +1,7 @@
-// Package tui is the inline view of a run on a terminal. Lines about finished tasks go into the scrollback for
-// good; below a rule a small live region shows what runs now, counts, an estimate and the keys. The view is only
-// a client: leaving it never ends the run.
+// Package tui is the view of a run on a terminal. Inline, lines about finished tasks go into the scrollback for good;
+// below a rule a small live region shows what runs now, counts, an estimate and the keys. On the whole screen, panes
+// show the graph of tasks and, of the chosen one, what it says, prints and changes; what a person does there goes
+// through a Helm. The view is only a client: leaving it never ends the run.
 //
 // The region is drawn at most ten times a second and only when something changed; without motion, or while
 // nothing runs, the clock in it is moved once a second and nothing else happens. What agents print is made safe
@@ -53,7 +54,12 @@ type Options struct {
 	Stop func(force bool) error
 	// Tail returns the last line that the running attempt of a task wrote. It is called about once a second for
 	// the tasks in sight, on a goroutine of its own; nil = not known.
-	Tail    func(task string) string
+	Tail func(task string) string
+	// Helm answers the panes; nil = there are none. Lanes is the picture of the graph in their list; nil = a plain list.
+	Helm  Helm
+	Lanes []Lane
+	// Open begins with the panes, which stay when the run comes to its end; a run that is over is shown, too.
+	Open    bool
 	Color   bool
 	Unicode bool
 	Motion  bool
@@ -72,7 +78,7 @@ type Result struct {
 // or the context is done; the cause of the latter is returned. The live region is gone by then. Signals are the
 // caller's: it cancels the context. An error in writing to the terminal ends the view and is returned.
 func Run(ctx context.Context, o Options) (Result, error) {
-	if o.Run.State.Terminal() {
+	if o.Run.State.Terminal() && !o.Open {
 		return Result{}, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -88,6 +94,13 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}()
 
 	m := newModel(o)
+	m.ctx = ctx
+	if o.Open {
+		m.begun = true
+		m.openPanes()
+		m.panes.text.reading = false // nobody reads yet: Init does
+		return m.live(ctx, batches)
+	}
 	if err := m.greet(ctx, batches); err != nil {
 		m.leave()
 		return m.result, err

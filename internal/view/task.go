@@ -25,6 +25,7 @@ type Task struct {
 	Duration  time.Duration   // of the last attempt that ended
 	WaitsFrom time.Time       // since when a person is asked for
 	Until     time.Time       // when it goes on by itself; zero = it does not wait for a time
+	Step      string          // of its workflow, while a later one is under way: "reviewer reviews, round 2"
 	Doing     string          // what its agent does, one line; empty = not known
 	Files     int             // changed by the saved work
 	Additions int
@@ -51,6 +52,11 @@ func (t *Task) Ran() bool { return t.Attempt > 0 }
 // NeedsYou says whether the task waits for a person.
 func (t *Task) NeedsYou() bool { return !t.WaitsFrom.IsZero() && !t.Status.Terminal() }
 
+// Waits says whether it waits for something that comes by itself: a time, or another task.
+func (t *Task) Waits() bool {
+	return t.Phase == scheduler.PhaseWaiting && t.Status == scheduler.TaskRunning && !t.NeedsYou()
+}
+
 // Elapsed is how long the present attempt has run, or how long the last one took.
 func (t *Task) Elapsed(now time.Time) time.Duration {
 	if t.Status == scheduler.TaskRunning && t.EndedAt.IsZero() && !t.StartedAt.IsZero() {
@@ -68,6 +74,7 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskWaiting:     scheduler.TaskRunning,
 	event.TaskQuestion:    scheduler.TaskRunning,
 	event.TaskAnswered:    scheduler.TaskRunning,
+	event.TaskReviewed:    scheduler.TaskRunning,
 	event.TaskSaved:       "",
 	event.TaskRetrying:    scheduler.TaskEligible,
 	event.TaskInterrupted: "",
@@ -109,7 +116,9 @@ func (r *Run) foldTask(e event.Event) bool {
 		t.Attempts = e.Attempts
 	}
 	setText(&t.Name, e.Name)
-	setText(&t.Agent, e.Agent)
+	if e.Step == 0 { // else it is the agent of a step of its workflow
+		setText(&t.Agent, e.Agent)
+	}
 	t.change(e)
 	if t.Status == scheduler.TaskCompleted {
 		r.done += t.Duration
@@ -136,12 +145,13 @@ func (t *Task) change(e event.Event) {
 		t.WaitsFrom, t.Reason = time.Time{}, ""
 	case event.TaskStarted:
 		t.Phase, t.StartedAt, t.EndedAt, t.WaitsFrom = scheduler.PhasePreparing, e.Time, time.Time{}, time.Time{}
-		t.Reason, t.Paths, t.Allowed, t.Until, t.Doing = "", nil, false, time.Time{}, ""
+		t.Reason, t.Paths, t.Allowed, t.Until, t.Doing, t.Step = "", nil, false, time.Time{}, "", ""
 		t.Files, t.Additions, t.Deletions = 0, 0, 0 // what this attempt saves is counted anew
 		setText((*string)(&t.Phase), e.Phase)
 	case event.TaskPhase:
 		t.Phase, t.Reason, t.WaitsFrom = scheduler.Phase(SanitizeLine(e.Phase)), SanitizeLine(e.Reason), time.Time{}
-		t.Until, t.Doing = time.Time{}, ""
+		t.Until, t.Doing, t.Step = time.Time{}, "", stepText(e)
+	case event.TaskReviewed: // what follows says more
 	case event.TaskSaved:
 		t.saved(e)
 	case event.TaskConflict:
@@ -173,9 +183,22 @@ func (t *Task) change(e event.Event) {
 	}
 }
 
+// stepText says which step of a workflow an attempt has entered.
+func stepText(e event.Event) string {
+	switch {
+	case e.Step == 0:
+		return ""
+	case e.Action == "review":
+		return fmt.Sprintf("%s reviews, round %d", SanitizeLine(e.Agent), e.Round)
+	case e.Step == 1:
+		return "" // it is back at its own work
+	}
+	return SanitizeLine(e.Agent) + " works on it"
+}
+
 // ended closes the present attempt, if there is one.
 func (t *Task) ended(e event.Event) {
-	t.Phase, t.WaitsFrom, t.Until, t.Doing = "", time.Time{}, time.Time{}, ""
+	t.Phase, t.WaitsFrom, t.Until, t.Doing, t.Step = "", time.Time{}, time.Time{}, "", ""
 	open := !t.StartedAt.IsZero() && t.EndedAt.IsZero()
 	if open {
 		t.EndedAt = e.Time

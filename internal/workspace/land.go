@@ -53,6 +53,7 @@ type landing struct {
 	Old     string   `json:"old"`     // where the branch was when it began
 	Current string   `json:"current"` // what has been put together so far
 	Merged  []string `json:"merged"`
+	Commits []string `json:"commits"` // their merges in the integration: a task that was repaired has more than one
 	Skip    []string `json:"skip"`
 	Task    string   `json:"task"`   // in conflict; empty = none
 	Commit  string   `json:"commit"` // its merge in the integration
@@ -112,7 +113,7 @@ func (r *Repository) Land(ctx context.Context, s LandSpec) (Landing, error) {
 				return Landing{}, &Error{Op: op, Err: err}
 			}
 			for _, m := range merges {
-				l.Merged = append(l.Merged, m.Task)
+				l.add(m.Task, m.Commit)
 			}
 			l.Current = head
 			out, err := r.finishLanding(ctx, s, l)
@@ -242,7 +243,7 @@ func (r *Repository) goOnLanding(ctx context.Context, s LandSpec, l *landing) (L
 		return Landing{}, &Error{Op: op, Err: err}
 	}
 	for _, m := range merges {
-		if slices.Contains(l.Skip, m.Task) || slices.Contains(l.Merged, m.Task) {
+		if slices.Contains(l.Skip, m.Task) || slices.Contains(l.Commits, m.Commit) {
 			continue
 		}
 		err := r.landOne(ctx, l, m)
@@ -330,8 +331,16 @@ func (r *Repository) addLanded(ctx context.Context, l *landing, task, commit, me
 		return err
 	}
 	l.Current = id
-	l.Merged = append(l.Merged, task)
+	l.add(task, commit)
 	return nil
+}
+
+// add notes that a task's merge is in.
+func (l *landing) add(task, commit string) {
+	l.Commits = append(l.Commits, commit)
+	if !slices.Contains(l.Merged, task) {
+		l.Merged = append(l.Merged, task)
+	}
 }
 
 // clearLanding removes everything that a landing left. What is known of it goes first.

@@ -32,29 +32,29 @@ func (r *Repository) showConflict(ctx context.Context, s LandSpec, l *landing, m
 	if err := s.Driver.Create(ctx, w); err != nil {
 		return err
 	}
-	if err := r.stageConflict(ctx, w, l, m, conflict); err != nil {
+	if err := r.stage(ctx, w, l.Current, m.Commit, m.Said, conflict); err != nil {
 		return err
 	}
 	return s.write(l)
 }
 
-// stageConflict puts the fresh folder's own git into the middle of the merge. Nobody has worked there yet, so its .git
-// may be used.
-func (r *Repository) stageConflict(ctx context.Context, w Spec, l *landing, m merged, conflict *ConflictError) error {
+// stage puts the fresh folder's own git into the middle of the merge of tip into head. Nobody has worked there yet, so
+// its .git may be used.
+func (r *Repository) stage(ctx context.Context, w Spec, head, tip, message string, conflict *ConflictError) error {
 	own := func(args ...string) call { return call{args: args, dir: w.Dir, ceiling: filepath.Dir(w.Dir)} }
 	out, err := r.run(ctx, own("rev-parse", "--path-format=absolute", "--git-dir"))
 	if err != nil {
 		return err
 	}
 	gitDir := line(out)
-	if _, err := r.run(ctx, own("reset", "--soft", "-q", l.Current)); err != nil {
+	if _, err := r.run(ctx, own("reset", "--soft", "-q", head)); err != nil {
 		return err
 	}
 	if len(conflict.stages) > 0 {
 		var in strings.Builder
 		for _, st := range conflict.stages {
 			_, path, _ := strings.Cut(st, "\t")
-			fmt.Fprintf(&in, "0 %s\t%s\x00", strings.Repeat("0", len(l.Current)), path)
+			fmt.Fprintf(&in, "0 %s\t%s\x00", strings.Repeat("0", len(head)), path)
 		}
 		for _, st := range conflict.stages {
 			in.WriteString(st + "\x00")
@@ -65,10 +65,10 @@ func (r *Repository) stageConflict(ctx context.Context, w Spec, l *landing, m me
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(gitDir, "MERGE_MSG"), []byte(m.Said), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(gitDir, "MERGE_MSG"), []byte(message), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(gitDir, "MERGE_HEAD"), []byte(m.Commit+"\n"), 0o600)
+	return os.WriteFile(filepath.Join(gitDir, "MERGE_HEAD"), []byte(tip+"\n"), 0o600)
 }
 
 // takeResolution makes the commit of a conflict that a person has resolved.
@@ -127,11 +127,21 @@ func (r *Repository) takeResolution(ctx context.Context, s LandSpec, l *landing)
 
 // checkMarkers finds files of a conflict that still have its markers.
 func (r *Repository) checkMarkers(ctx context.Context, tree string, paths []string, dir string) error {
-	var left []string
+	left, err := r.markers(ctx, tree, paths)
+	if err != nil || left == nil {
+		return err
+	}
+	return &Error{
+		Op: "read the resolution", Kind: ErrMarkers, Err: errors.New(strings.Join(left, ", ")),
+		Hint: "edit the files in " + dir,
+	}
+}
+
+func (r *Repository) markers(ctx context.Context, tree string, paths []string) (left []string, err error) {
 	for _, p := range paths {
 		found, err := r.run(ctx, r.plumbing("ls-tree", "-z", "--full-tree", "--format=%(objecttype) %(objectname)", tree, "--", p))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		kind, id, _ := strings.Cut(strings.TrimSuffix(string(found), "\x00"), " ")
 		if kind != "blob" {
@@ -139,18 +149,12 @@ func (r *Repository) checkMarkers(ctx context.Context, tree string, paths []stri
 		}
 		b, err := r.run(ctx, r.plumbing("cat-file", "blob", id))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		text := "\n" + string(b)
 		if strings.Contains(text, "\n<<<<<<< ") && strings.Contains(text, "\n>>>>>>> ") {
 			left = append(left, p)
 		}
 	}
-	if left != nil {
-		return &Error{
-			Op: "read the resolution", Kind: ErrMarkers, Err: errors.New(strings.Join(left, ", ")),
-			Hint: "edit the files in " + dir,
-		}
-	}
-	return nil
+	return left, nil
 }

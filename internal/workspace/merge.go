@@ -18,6 +18,7 @@ type Merge struct {
 	Old  string // integration head that it was made for
 	New  string // the merge commit
 	Tree string // its tree
+	Work string // the tree of what is merged
 }
 
 // PlanMerge makes the commit that brings tip into a run's integration. It moves no ref and touches no checkout and no
@@ -27,7 +28,7 @@ func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (M
 	if err := errors.Join(checkName("run", run), checkID(tip)); err != nil {
 		return Merge{}, &Error{Op: op, Err: err}
 	}
-	found, err := r.objects(ctx, integrationRef(run)+"^{commit}", integrationRef(run)+"^{tree}", tip+"^{commit}")
+	found, err := r.objects(ctx, integrationRef(run)+"^{commit}", integrationRef(run)+"^{tree}", tip+"^{commit}", tip+"^{tree}")
 	if err != nil {
 		return Merge{}, &Error{Op: op, Err: err}
 	}
@@ -48,7 +49,7 @@ func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (M
 			return Merge{}, &Error{Op: op, Err: err}
 		}
 		if in && !fault.Mutant("no-ancestor-check") {
-			return Merge{Old: into, New: into, Tree: tree}, nil
+			return Merge{Old: into, New: into, Tree: tree, Work: found[3].ID}, nil
 		}
 	}
 	id, err := r.commit(ctx, tree, message, into, tip)
@@ -56,7 +57,7 @@ func (r *Repository) PlanMerge(ctx context.Context, run, tip, message string) (M
 		return Merge{}, &Error{Op: op, Err: err}
 	}
 	fault.Point("merge.commit")
-	return Merge{Old: into, New: id, Tree: tree}, nil
+	return Merge{Old: into, New: id, Tree: tree, Work: found[3].ID}, nil
 }
 
 // applyTrees brings the difference between two trees into a commit and gives the tree. *ConflictError when it does not

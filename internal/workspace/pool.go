@@ -233,6 +233,9 @@ func (p *Pool) give(ctx context.Context, s Spec, keep bool) (kept bool, err erro
 	return true, p.driver.Remove(ctx, s) // whatever lies beside the folder
 }
 
+// Drop deletes a workspace with all that is in it. The caller knows that it holds nothing of anybody's.
+func (p *Pool) Drop(ctx context.Context, s Spec) error { return p.driver.Remove(ctx, s) }
+
 // Drain removes all seeds.
 func (p *Pool) Drain() error {
 	p.mu.Lock()

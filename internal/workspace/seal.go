@@ -23,6 +23,7 @@ type SealSpec struct {
 	Index   string // its private index; when it is gone, every file is read again
 	Base    string // full id of the commit that the workspace was cut from
 	Message string // of the commit, with its trailers
+	With    string // commit that the work brings together with its base, by resolving their conflict; empty = none
 }
 
 // Saved is what was saved.
@@ -118,6 +119,15 @@ func (r *Repository) seal(ctx context.Context, s SealSpec, spec Spec, ref string
 	tree, more, err := r.saveFiles(ctx, spec, working, agent, parents[len(parents)-1])
 	if err != nil {
 		return Saved{}, err
+	}
+	if s.With != "" {
+		in, err := r.ancestor(ctx, s.With, parents[0])
+		if err != nil {
+			return Saved{}, err
+		}
+		if !in { // else it was committed as a merge there
+			parents = append(parents, s.With)
+		}
 	}
 	fault.Point("seal.tree")
 	out := Saved{Tree: tree, Ref: ref, Notices: append(notices, more...)}

@@ -28,6 +28,8 @@ type agent struct {
 	commands func(t *provider.Turn)
 	// last is true where only the last answer of a turn is counted.
 	last bool
+	// loose says that it cannot be kept to reading.
+	loose bool
 	// grain is how exactly the program tells when a limit ends, if it does.
 	saysReset bool
 	grain     time.Duration
@@ -104,7 +106,7 @@ func codexAgent(name, model string) agent {
 
 func gooseAgent() agent {
 	return agent{
-		name: "goose", driver: goose.Goose{}, program: "@aaif/goose-binary-linux-x64/bin/goose",
+		name: "goose", loose: true, driver: goose.Goose{}, program: "@aaif/goose-binary-linux-x64/bin/goose",
 		version: "1.52.0", model: stubmodel.Model, unknown: "orc-no-such-session", saysReset: true,
 		skip: map[string]string{"plan": "it cannot be kept to reading"},
 		prepare: func(s *site) ([]string, error) {

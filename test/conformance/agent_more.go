@@ -61,7 +61,7 @@ func geminiAgent() agent {
 // gooseByProtocol is the same program, driven by the Agent Client Protocol.
 func gooseByProtocol() agent {
 	a := gooseAgent()
-	a.name, a.driver, a.unknown = "acp-goose", acp.ACP{}, "20200101_1"
+	a.name, a.driver, a.unknown, a.loose = "acp-goose", acp.ACP{}, "20200101_1", false
 	a.commands, a.last = withFullPermissions, true
 	a.skip = map[string]string{"context": "the program does not tell it by this protocol"}
 	return a

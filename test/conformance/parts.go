@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,6 +31,7 @@ func parts() []part {
 		{name: "run-lost", hangs: true, lost: true, tasks: lostTasks, judge: judgeLost},
 		{name: "run-ask", tasks: askTasks, judge: judgeAsk},
 		{name: "run-unfinished", tasks: unfinishedTasks, fault: unfinishedFault, judge: judgeUnfinished},
+		{name: "run-review", tasks: reviewTasks, judge: judgeReview},
 		{name: "run-limit", tasks: limitTasks, fault: limitFault, judge: judgeLimit},
 	}
 }
@@ -123,6 +125,66 @@ func judgeUnfinished(_ context.Context, _ *wholeRun, m *member, e evidence) erro
 	var f faults
 	f.check(sawAll(e.asked, m.word("crane"), halfSentence, "You ended your turn"), "the agent was not asked to go on with what it had begun")
 	f.merged(e, m.task("run-unfinished")+"-1.txt", "late")
+	return errors.Join(f...)
+}
+
+// reviewer is who reviews a member's work: another agent where there is one that can be kept to reading.
+func (r *wholeRun) reviewer(m *member) *member {
+	var found *member
+	for _, other := range r.members {
+		if !other.agent.loose && (found == nil || found == m) {
+			found = other
+		}
+	}
+	return found
+}
+
+// quoted is a JSON string that hides the directives in it from the model that reads it, but not from the one that is
+// told its value.
+func quoted(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // it is a string
+	}
+	return strings.NewReplacer("[", `\u005b`, "]", `\u005d`).Replace(string(b))
+}
+
+func reviewTasks(r *wholeRun, m *member) []map[string]any {
+	id := m.task("run-review")
+	t := m.prompted("run-review", "wren", fmt.Sprintf("[[write %s-1.txt half]]", id))
+	if r.reviewer(m) != nil {
+		t["workflow"] = id
+	}
+	return []map[string]any{t}
+}
+
+// workflow is the member's work, reviewed. The first verdict, given by the tool, brings with it what the member's model
+// does about it; later ones are what the reviewer says at the end of its turn.
+func (r *wholeRun) workflow(m *member) map[string]any {
+	id := m.task("run-review")
+	findings := fmt.Sprintf("%s-2.txt is missing. [[write %s-2.txt whole]] [[call orc task_complete {\"summary\":%s}]] [[say it is there now]]\n\nVERDICT: reject",
+		id, id, quoted(declared(id)))
+	look := fmt.Sprintf("The second word is %s. [[restart]] [[call orc task_complete {\"summary\":%s}]] [[say All is well.\n\nVERDICT: approve]]", m.word("kite"), quoted(findings))
+	return map[string]any{"steps": []any{
+		map[string]any{"agent": m.agent.name},
+		map[string]any{"agent": r.reviewer(m).agent.name, "on_reject": "back", "prompt": look},
+	}}
+}
+
+// judgeReview: the reviewer rejected the work, the member corrected it in its own session, and the reviewer, in its own,
+// approved it.
+func judgeReview(_ context.Context, r *wholeRun, m *member, e evidence) error {
+	var f faults
+	id := m.task("run-review")
+	f.merged(e, id+"-1.txt", "half")
+	if r.reviewer(m) == nil {
+		return errors.Join(f...)
+	}
+	f.merged(e, id+"-2.txt", "whole")
+	f.check(sawAll(e.asked, m.word("wren"), "Your work was reviewed by", id+"-2.txt is missing"), "the findings did not reach the session that did the work")
+	f.check(sawAll(r.reviewer(m).model.Requests(), m.word("kite"), "+half", "The work that you reviewed was changed", "+whole"),
+		"the reviewer did not go on in its session with what was different")
+	f.check(len(e.events.of("task.reviewed", id)) == 2, "there were %d verdicts instead of two", len(e.events.of("task.reviewed", id)))
 	return errors.Join(f...)
 }
 

@@ -105,7 +105,7 @@ func (r *wholeRun) write(ctx context.Context) error {
 
 // plan has the parts as a chain of tasks for each agent, so that one agent is started at a time by each of them.
 func (r *wholeRun) plan() map[string]any {
-	tasks := map[string]any{}
+	tasks, workflows := map[string]any{}, map[string]any{}
 	for _, m := range r.members {
 		var before []string
 		for _, p := range r.parts {
@@ -115,13 +115,17 @@ func (r *wholeRun) plan() map[string]any {
 					t["needs"] = needs
 				}
 				tasks[t["id"].(string)] = t
+				if name, has := t["workflow"].(string); has {
+					workflows[name] = r.workflow(m)
+				}
 				delete(t, "id")
 			}
 			before = []string{m.task(p.name)}
 		}
 	}
 	return map[string]any{
-		"version": 1, "name": "Every agent", "concurrency": 3 * len(r.members), "defaults": map[string]any{"on_failure": "soft", "timeout": "20m"}, "tasks": tasks,
+		"version": 1, "name": "Every agent", "concurrency": 3 * len(r.members), "defaults": map[string]any{"on_failure": "soft", "timeout": "20m"},
+		"workflows": workflows, "tasks": tasks,
 	}
 }
 

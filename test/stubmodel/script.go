@@ -17,10 +17,14 @@ import (
 //	[[big N]]                     the last answer's text is one line of N bytes
 //	[[sleep SECONDS]]             wait before the next step
 //	[[hang]], [[hang NAME]]       begin the next step and never end it; with a name only once
+//	[[restart]]                   the directives before it are for somebody else
 //
 // The last message of the user that has any is the one that counts. Each result of a tool since then is a step
 // done, so an agent that goes on with a session goes on with the script.
 var directive = regexp.MustCompile(`(?s)\[\[(write|run|call|say|big|sleep|hang)\b(.*?)\]\]`)
+
+// restart takes back the directives before it.
+const restart = "[[restart]]"
 
 // mostBig bounds the text of [[big]].
 const mostBig = 64 << 20
@@ -100,6 +104,9 @@ func progress(messages []Message) (prompt string, done int, last string) {
 func parse(prompt string) []step {
 	var steps []step
 	var next step
+	if at := strings.LastIndex(prompt, restart); at >= 0 {
+		prompt = prompt[at:]
+	}
 	for _, found := range directive.FindAllStringSubmatch(prompt, -1) {
 		word, rest := found[1], strings.TrimSpace(found[2])
 		switch word {

@@ -23,6 +23,7 @@ const (
 	kindGate               // its gate fails until the ledger has its FAIL line
 	kindFail               // fails always, after changing files
 	kindHang               // never ends, and does not listen: its timeout ends it
+	kindHalf               // fits to the other halves only when they are joined: both pass, the merge breaks
 	kindLook               // isolation none: changes nothing
 	kindClash              // adds a line to a file that others change too, without saying so. Wild
 	kinds
@@ -47,6 +48,12 @@ type plan struct {
 	tasks       []task
 }
 
+// What tasks of kindHalf write, and what joins them.
+const (
+	halves = "half/"
+	joined = "half/joined"
+)
+
 // shared is how many files the tasks of kindShared fight for.
 const shared = 2
 
@@ -62,11 +69,14 @@ func newPlan(rng *rand.Rand) plan {
 // smallPlan draws one for the exhaustive mode: few tasks that take no time, and none that a death can make costly.
 func smallPlan(rng *rand.Rand) plan {
 	p := plan{concurrency: 2, dirty: true}
-	for i, k := range []kind{kindOwn, kindFlaky, kindShared, kindCommit, kindGate} {
+	for i, k := range []kind{kindOwn, kindFlaky, kindHalf, kindShared, kindCommit, kindHalf, kindGate} {
 		t := p.draw(rng, i)
 		t.kind, t.pause, t.isolation, t.retry = k, 0, pick(rng, "clone", "worktree"), 0
-		if k == kindFlaky || k == kindGate {
+		switch k {
+		case kindFlaky, kindGate:
 			t.retry = 2
+		case kindHalf:
+			t.retry = overtaken
 		}
 		p.tasks = append(p.tasks, t)
 	}
@@ -103,6 +113,8 @@ func (p plan) draw(rng *rand.Rand, i int) task {
 		t.retry = 2
 	case kindFail:
 		t.retry = rng.IntN(2)
+	case kindHalf:
+		t.retry = overtaken
 	case kindSlow:
 		t.pause = 400 + rng.IntN(600)
 	}
@@ -112,6 +124,14 @@ func (p plan) draw(rng *rand.Rand, i int) task {
 		}
 	}
 	return t
+}
+
+// overtaken is more often than a half can be overtaken by the others while it is checked.
+const overtaken = 20
+
+// checked says whether the plan has merged results checked.
+func (p plan) checked() bool {
+	return slices.ContainsFunc(p.tasks, func(t task) bool { return t.kind == kindHalf })
 }
 
 func pick(rng *rand.Rand, words ...string) string {
@@ -137,6 +157,8 @@ func (t task) file() string {
 		return fmt.Sprintf("shared/%d.txt", t.group)
 	case kindClash:
 		return "clash.txt"
+	case kindHalf:
+		return halves + t.id + ".txt"
 	}
 	return "own/" + t.id + "/work.txt"
 }
@@ -153,7 +175,11 @@ func (t task) succeeds() bool {
 // yaml writes the plan of a site.
 func (p plan) yaml(s *site) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nname: torture\nconcurrency: %d\ntasks:\n", p.concurrency)
+	fmt.Fprintf(&b, "version: 1\nname: torture\nconcurrency: %d\n", p.concurrency)
+	if p.checked() {
+		b.WriteString("merge: {verify: true}\n")
+	}
+	b.WriteString("tasks:\n")
 	for _, t := range p.tasks {
 		fmt.Fprintf(&b, "  %s:\n    isolation: %s\n    on_failure: %s\n", t.id, t.isolation, t.failure)
 		if len(t.needs) > 0 {
@@ -188,6 +214,8 @@ func (t task) writes() string {
 	case kindLook, kindClash:
 		return ""
 	case kindShared:
+		return t.file()
+	case kindHalf:
 		return t.file()
 	}
 	return "own/" + t.id + "/**"

@@ -75,6 +75,10 @@ func (t task) change(line func(string, ...any)) {
 		line("mkdir -p shared")
 		line("{ cat %s 2>/dev/null || true; echo %s; } | sort > shared/.new", t.file(), t.id)
 		line("mv shared/.new %s", t.file())
+	case kindHalf:
+		line("mkdir -p half")
+		line("echo 'half of %s' > %s", t.id, t.file())
+		line("if [ $(ls %s*.txt | wc -l) -gt 1 ]; then echo joined > %s; fi", halves, joined)
 	case kindClash:
 		line("echo 'line of %s' >> clash.txt", t.id)
 	default:
@@ -112,6 +116,8 @@ func (t task) gate(s *site) string {
 	switch t.kind {
 	case kindOwn:
 		return fmt.Sprintf("grep -qx 'work of %s' own/%s/work.txt\n", t.id, t.id)
+	case kindHalf:
+		return fmt.Sprintf("[ $(ls %s*.txt | wc -l) -lt 2 ] || test -f %s\n", halves, joined)
 	case kindGate:
 		return fmt.Sprintf("grep -q '^FAIL %s ' '%s' || { echo \"FAIL %s $ORC_ATTEMPT\" >> '%s'; exit 5; }\n", t.id, s.ledger, t.id, s.ledger)
 	}

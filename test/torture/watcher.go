@@ -80,7 +80,7 @@ func (w *watcher) look(ctx context.Context) (over bool, err error) {
 		}
 		w.judge(f, size)
 		over = f.Run.State.Terminal()
-		return w.checkTip(ctx, f)
+		return errors.Join(w.checkTip(ctx, f), w.checkHalves(ctx, f))
 	})
 	return over, err
 }
@@ -108,6 +108,23 @@ func (w *watcher) judge(f invariants.Facts, size int64) {
 		}
 	}
 	w.left = float64(open) / float64(max(1, len(f.Tasks)))
+}
+
+// checkHalves checks that what is merged fits together after each merge: what a merge makes is checked before it counts.
+func (w *watcher) checkHalves(ctx context.Context, f invariants.Facts) error {
+	if !w.plan.checked() {
+		return nil
+	}
+	for _, m := range f.Merges {
+		out, err := w.site.Git(ctx, "ls-tree", "--name-only", m.ID, halves)
+		if err != nil {
+			return fmt.Errorf("look at the halves: %w", err)
+		}
+		if strings.Count(out, ".txt") > 1 && !strings.Contains(out, joined) {
+			w.res.fault("I16: after %s the halves are merged and do not fit: %s", m.Task, strings.Join(strings.Fields(out), " "))
+		}
+	}
+	return nil
 }
 
 // checkTip checks that the integration branch only moves forward.

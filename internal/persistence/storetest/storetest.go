@@ -74,6 +74,8 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 		Options: persistence.RunOptions{
 			FailFast: true, Removed: []scheduler.TaskID{"gone"}, Stopped: []scheduler.TaskID{"late"}, Items: map[scheduler.TaskID]string{"a": "x"}, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
 			Agents:        map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat", Sandbox: "auto"}},
+			Workflows:     map[string][]scheduler.Step{"reviewed": {{}, {Agent: "reviewer", Review: true, Prompt: "look", Rounds: 3, Final: true}}},
+			WorkflowOf:    map[scheduler.TaskID]string{"a": "reviewed"},
 			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail",
 			Sandbox: "required", SandboxWrites: []string{"/src/cache"},
 		},

@@ -125,6 +125,12 @@ func (r *Reader) Bool(n *Node, what string) (value, ok bool) {
 	return strings.EqualFold(n.Value, "true"), true
 }
 
+// IsTruth says whether a node is true or false.
+func IsTruth(n *Node) bool {
+	n = Resolve(n)
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!bool"
+}
+
 // Choice reads one of a few words, the first of which is the default. more is added to the help.
 func (r *Reader) Choice(n *Node, what string, choices []string, more func(word string) string) (string, bool) {
 	text, ok := r.Text(n, what)

@@ -1,0 +1,474 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
+)
+
+const (
+	smallest  = 20 // columns, and
+	lowest    = 6  // lines, below which nothing useful fits
+	gridLines = 60
+	kept      = 5000 // lines of a page that are shown: its last
+)
+
+// paneView draws the panes.
+func (m *model) paneView() tea.View {
+	v := tea.NewView("")
+	if m.width >= smallest && m.height >= lowest {
+		v = tea.NewView(strings.Join(m.paneLines(), "\n"))
+	} else {
+		v.SetContent("too small")
+	}
+	v.AltScreen = true
+	v.ProgressBar = m.bar()
+	v.WindowTitle = "orc " + m.Run.ID + " " + m.Run.Name
+	return v
+}
+
+func (m *model) paneLines() []string {
+	p := m.panes
+	lines := []string{m.header()}
+	h := m.bodyHeight()
+	switch {
+	case p.help:
+		lines = append(lines, m.box("keys", m.helpLines(), m.width, h, true)...)
+	case p.focus == onGrid:
+		lines = append(lines, m.gridBoxes(h)...)
+	case m.width < wide && p.focus == onPage:
+		lines = append(lines, m.pageBox(m.width, h)...)
+	case m.width < wide:
+		lines = append(lines, m.listBox(m.width, h)...)
+	default:
+		list, page := m.listBox(m.width-m.pageWidth(), h), m.pageBox(m.pageWidth(), h)
+		for i := range list {
+			lines = append(lines, list[i]+page[i])
+		}
+	}
+	if p.dialog != nil {
+		m.overlay(lines)
+	}
+	return append(lines, m.footer())
+}
+
+// bodyHeight is what header and footer leave.
+func (m *model) bodyHeight() int { return m.height - 2 }
+
+// pageWidth is how wide the pane of the page is.
+func (m *model) pageWidth() int {
+	if m.width < wide {
+		return m.width
+	}
+	return m.width - m.width*45/100
+}
+
+// pageHeight is how many lines of a page are in sight.
+func (m *model) pageHeight() int { return max(m.bodyHeight()-3, 1) }
+
+// header is the run in one line.
+func (m *model) header() string {
+	spans := []span{
+		{m.Run.Name + "  run " + m.Run.ID + "  ", m.style.bold}, {view.Duration(m.Run.Elapsed(m.now)) + "  ", m.style.plain},
+	}
+	for _, w := range []view.Word{view.Done, view.Running, view.NeedsYou, view.Failed, view.Skipped, view.Cancelled} {
+		if n := m.Run.Counts()[w]; n > 0 {
+			spans = append(spans, span{fmt.Sprintf("%d %s", n, w), m.style.words[w]}, span{"  ", m.style.plain})
+		}
+	}
+	if n := m.Run.Counts().ToGo(); n > 0 {
+		spans = append(spans, span{fmt.Sprintf("%d to go  ", n), m.style.plain})
+	}
+	if m.about != "" && !m.panes.over {
+		spans = append(spans, span{m.about, m.style.faint})
+	}
+	return m.full(m.width, spans...)
+}
+
+// footer is what was told last, or the keys.
+func (m *model) footer() string {
+	p := m.panes
+	switch {
+	case p.typing:
+		return m.full(m.width, span{" /" + p.filter, m.style.bold}, span{"   failed, @coder, part of a name; enter, esc", m.style.faint})
+	case m.notice != "":
+		return m.full(m.width, span{" " + m.notice, m.style.warn})
+	case p.over:
+		return m.full(m.width, span{" the run " + m.endText() + "; q closes   ? keys", m.style.warn})
+	case p.focus == onGrid:
+		return m.full(m.width, span{" esc list  a answer  s stream  ? keys  q leave it running", m.style.faint})
+	case m.width < wide:
+		return m.full(m.width, span{" " + map[focus]string{onList: "enter open", onPage: "esc list"}[p.focus] + "  a answer  ? keys  q leave it running", m.style.faint})
+	case p.focus == onPage:
+		return m.full(m.width, span{" j/k scroll  h/l page  f follow  a answer  r retry  x cancel  y copy  esc list  ? keys  q leave it running", m.style.faint})
+	}
+	return m.full(m.width, span{" j/k move  enter open  n next that needs you  a answer  r retry  x cancel  d diff  s stream  / filter  ? keys  q leave it running", m.style.faint})
+}
+
+func (m *model) endText() string {
+	switch m.Run.State {
+	case scheduler.RunCompleted:
+		return "is done"
+	case scheduler.RunFailed:
+		return "has failed"
+	case scheduler.RunCanceled:
+		return "was cancelled"
+	case scheduler.RunWaiting:
+		return "waits for you"
+	}
+	return "is not worked on"
+}
+
+// full is a line of exactly width cells.
+func (m *model) full(width int, spans ...span) string {
+	s := m.compose(width, spans...)
+	return s + strings.Repeat(" ", max(width-lipgloss.Width(s), 0))
+}
+
+// box draws lines in a frame. on says that the keys are for it.
+func (m *model) box(title string, lines []string, width, height int, on bool) []string {
+	c := m.corners()
+	style := m.style.faint
+	if on {
+		style = m.style.plain
+	}
+	title, _ = fit(title, max(width-6, 0))
+	head := c.topLeft + c.flat + " " + title + " "
+	out := []string{m.full(width, span{head, style}, span{strings.Repeat(c.flat, max(width-cells(head)-1, 0)) + c.topRight, style})}
+	for i := range height - 2 {
+		text := strings.Repeat(" ", width-2)
+		if i < len(lines) {
+			text = lines[i]
+		}
+		out = append(out, m.compose(1, span{c.side, style})+text+m.compose(1, span{c.side, style}))
+	}
+	return append(out, m.full(width, span{c.bottomLeft + strings.Repeat(c.flat, max(width-2, 0)) + c.bottomRight, style}))
+}
+
+// corners are the signs of a frame.
+type corners struct{ topLeft, topRight, bottomLeft, bottomRight, flat, side string }
+
+func (m *model) corners() corners {
+	if m.Unicode {
+		return corners{"╭", "╮", "╰", "╯", "─", "│"}
+	}
+	return corners{"+", "+", "+", "+", "-", "|"}
+}
+
+// listBox is the list of tasks.
+func (m *model) listBox(width, height int) []string {
+	p, inner := m.panes, width-2
+	list := m.listed()
+	room := height - 2
+	at := 0
+	for i, l := range list {
+		if l.Task == p.selected {
+			at = i
+		}
+	}
+	p.top = min(max(p.top, at-room+1), at)
+	p.top = max(min(p.top, len(list)-room), 0)
+	var lines []string
+	picture := 0
+	for _, l := range list {
+		picture = max(picture, cells(l.Picture))
+	}
+	for _, l := range list[p.top:min(p.top+room, len(list))] {
+		l.Picture = m.pad(l.Picture, picture, false)
+		lines = append(lines, m.taskLine(l, inner))
+	}
+	if len(list) == 0 {
+		lines = append(lines, m.full(inner, span{" no task is left by the filter " + p.filter, m.style.faint}))
+	}
+	title := fmt.Sprintf("1 Tasks (%d)", len(m.Run.Tasks))
+	if p.filter != "" {
+		title += "  /" + p.filter
+	}
+	return m.box(title, lines, width, height, p.focus == onList)
+}
+
+// taskLine is a line of the list.
+func (m *model) taskLine(l Lane, width int) string {
+	t := m.Run.Task(l.Task)
+	picture := l.Picture
+	if !m.Unicode {
+		picture = asciiLane.Replace(picture)
+	}
+	if t == nil {
+		return m.full(width, span{" " + picture, m.style.faint})
+	}
+	mark, style := " ", m.style.plain
+	if t.ID == m.panes.selected {
+		mark, style = ">", m.style.bold
+	}
+	word := t.Word()
+	before, after, _ := strings.Cut(picture, string(Marker))
+	if !m.Unicode {
+		before, after, _ = strings.Cut(picture, "o")
+	}
+	spans := []span{
+		{mark, style},
+		{before, m.style.faint},
+		{m.sign(t), m.style.words[word]},
+		{after + " ", m.style.faint},
+		{m.pad(m.shorten(t.ID, m.column.id), min(m.column.id, width/2), false) + " ", style},
+	}
+	if m.column.agent > 0 && width >= narrow/2 {
+		spans = append(spans, span{m.pad(t.Agent, m.column.agent, false) + " ", m.style.faint})
+	}
+	return m.full(width, append(spans, span{m.state(t), m.style.words[word]})...)
+}
+
+var asciiLane = strings.NewReplacer(string(Marker), "o", "│", "|", "├", "|", "─", "-", "╮", ".", "╯", "'", "┬", "+", "┴", "+", "┼", "+")
+
+// sign is the glyph of a task's state; that of a running one turns.
+func (m *model) sign(t *view.Task) string {
+	if t.Word() != view.Running {
+		return m.glyphs.Of(t.Word())
+	}
+	if m.Motion {
+		return m.glyphs.Spinner[m.frame%len(m.glyphs.Spinner)]
+	}
+	return m.glyphs.Still
+}
+
+// state says in a few words how a task stands.
+func (m *model) state(t *view.Task) string {
+	switch t.Word() {
+	case view.NeedsYou:
+		if len(t.Paths) > 0 {
+			return "conflict in " + view.List(t.Paths, 2)
+		}
+		return "asks: " + t.Reason
+	case view.Running:
+		parts := []string{view.Duration(t.Elapsed(m.now))}
+		if !t.Until.IsZero() {
+			return "waits until " + t.Until.Local().Format("15:04") + ": " + t.Reason
+		}
+		if t.Phase != scheduler.PhaseWorking && t.Phase != "" {
+			parts = append(parts, string(t.Phase))
+		}
+		for _, s := range []string{t.Step, t.Doing} {
+			if s != "" {
+				parts = append(parts, s)
+			}
+		}
+		return strings.Join(parts, "  ")
+	case view.Failed:
+		return t.Why()
+	case view.Skipped, view.Cancelled:
+		return t.Reason
+	case view.Done:
+		if t.Files > 0 {
+			return fmt.Sprintf("+%d %s%d", t.Additions, m.glyphs.Minus, t.Deletions)
+		}
+	}
+	return t.Word().String()
+}
+
+// pageBox is the page about the selected task.
+func (m *model) pageBox(width, height int) []string {
+	p, inner := m.panes, width-2
+	title := "2 " + p.selected
+	if t := m.Run.Task(p.selected); t != nil {
+		title += " " + m.glyphs.Dot + " " + t.Word().String()
+		if t.Agent != "" {
+			title += " " + m.glyphs.Dot + " " + t.Agent
+		}
+	}
+	var tabs []span
+	for i, name := range pageNames {
+		style := m.style.faint
+		if Page(i) == p.page {
+			style = m.style.bold
+		}
+		tabs = append(tabs, span{" " + name + " ", style})
+	}
+	if p.follow {
+		tabs = append(tabs, span{" [follow]", m.style.faint})
+	}
+	lines := []string{m.full(inner, tabs...)}
+	switch {
+	case p.text.task != p.selected || p.text.page != p.page:
+		lines = append(lines, m.full(inner, span{" " + m.glyphs.Ellipsis, m.style.faint}))
+	case p.text.err != "":
+		lines = append(lines, m.full(inner, span{" " + p.text.err, m.style.warn}))
+	default:
+		m.wrap()
+		room := height - 3
+		if most := max(len(p.text.lines)-room, 0); p.follow || p.scroll > most {
+			p.scroll = most
+		}
+		for _, l := range p.text.lines[p.scroll:min(p.scroll+room, len(p.text.lines))] {
+			lines = append(lines, m.full(inner, span{" " + l, m.lineStyle(l)}))
+		}
+	}
+	return m.box(title, lines, width, height, p.focus == onPage)
+}
+
+// lineStyle colours the lines of a difference.
+func (m *model) lineStyle(l string) lipgloss.Style {
+	if m.panes.page != Diff {
+		return m.style.plain
+	}
+	switch {
+	case strings.HasPrefix(l, "+"):
+		return m.style.words[view.Done]
+	case strings.HasPrefix(l, "-"):
+		return m.style.words[view.Failed]
+	case strings.HasPrefix(l, "@@"), strings.HasPrefix(l, "diff "):
+		return m.style.words[view.Running]
+	}
+	return m.style.plain
+}
+
+// wrap brings the page's text to the pane's width, once.
+func (m *model) wrap() {
+	x, width := &m.panes.text, max(m.pageWidth()-3, 1)
+	if x.width == width && x.lines != nil {
+		return
+	}
+	x.width, x.lines = width, []string{}
+	for _, l := range view.LastLines(view.Sanitize(x.raw), kept) {
+		l = strings.ReplaceAll(l, "\t", "    ")
+		for cells(l) > width {
+			part, _ := fit(l, width)
+			if part == "" {
+				break
+			}
+			if at := strings.LastIndexByte(part, ' '); at > len(part)/2 && m.panes.page != Diff {
+				part = part[:at+1]
+			}
+			x.lines, l = append(x.lines, part), l[len(part):]
+		}
+		x.lines = append(x.lines, l)
+	}
+}
+
+// inGrid are the tasks of the grid: those at work, at most nine.
+func (m *model) inGrid() []*view.Task {
+	active := m.Run.Active()
+	return active[:min(len(active), 9)]
+}
+
+// gridBoxes draws the agents at work side by side.
+func (m *model) gridBoxes(height int) []string {
+	tasks := m.inGrid()
+	if len(tasks) == 0 {
+		return m.box("3 agents at work", []string{m.full(m.width-2, span{" nobody is at work", m.style.faint})}, m.width, height, true)
+	}
+	across := 1
+	for across*across < len(tasks) && m.width/(across+1) >= 2*smallest {
+		across++
+	}
+	down := (len(tasks) + across - 1) / across
+	for down > 1 && height/down < 4 { // what does not fit is left out
+		down--
+	}
+	var lines []string
+	for y := range down {
+		h := height / down
+		if y == down-1 {
+			h = height - h*(down-1)
+		}
+		rows := make([]string, h)
+		for x := range across {
+			w := m.width / across
+			if x == across-1 {
+				w = m.width - w*(across-1)
+			}
+			for i, l := range m.gridBox(tasks, y*across+x, w, h) {
+				rows[i] += l
+			}
+		}
+		lines = append(lines, rows...)
+	}
+	return lines
+}
+
+func (m *model) gridBox(tasks []*view.Task, i, width, height int) []string {
+	if i >= len(tasks) {
+		return m.box("", nil, width, height, false)
+	}
+	t := tasks[i]
+	tail := m.panes.tails[t.ID]
+	tail = tail[max(len(tail)-(height-2), 0):]
+	var lines []string
+	for _, l := range tail {
+		lines = append(lines, m.full(width-2, span{" " + strings.ReplaceAll(l, "\t", "    "), m.style.plain}))
+	}
+	return m.box(m.sign(t)+" "+t.ID+" "+m.glyphs.Dot+" "+m.state(t), lines, width, height, t.ID == m.panes.selected)
+}
+
+// helpLines are the keys that are valid where the person is.
+func (m *model) helpLines() []string {
+	inner := m.width - 2
+	var lines []string
+	for i := range bindings {
+		b := &bindings[i]
+		if b.in == nil || b.in(m.panes) {
+			lines = append(lines, m.full(inner, span{" " + m.pad(strings.ReplaceAll(b.keys, " ", "  "), 24, false), m.style.bold}, span{b.does, m.style.plain}))
+		}
+	}
+	lines = append(lines, m.full(inner), m.full(inner, span{" ctrl+c stops the run and saves; what is shown here goes on without you", m.style.faint}))
+	return lines
+}
+
+// overlay draws the dialog over the lines.
+func (m *model) overlay(lines []string) {
+	d := m.panes.dialog
+	width := min(m.width-4, 72)
+	inner := width - 2
+	var body []string
+	add := func(text string, style lipgloss.Style) {
+		for _, l := range strings.Split(strings.TrimRight(view.Sanitize(text), "\n"), "\n") {
+			for cells(l) > inner-2 {
+				part, _ := fit(l, inner-2)
+				if part == "" {
+					break
+				}
+				body, l = append(body, m.full(inner, span{" " + part, style})), l[len(part):]
+			}
+			body = append(body, m.full(inner, span{" " + l, style}))
+		}
+	}
+	add(d.body, m.style.plain)
+	for i, o := range d.options {
+		add(fmt.Sprintf(" %d  %s", i+1, view.SanitizeLine(o)), m.style.bold)
+	}
+	body = append(body, m.full(inner))
+	switch {
+	case d.free:
+		add("> "+d.text+"_", m.style.bold)
+		add("enter sends it, esc does nothing", m.style.faint)
+	case d.yes && d.no != "":
+		add("y yes, n no and why, esc not now", m.style.faint)
+	case d.yes:
+		add("y yes, n no", m.style.faint)
+	default:
+		add(fmt.Sprintf("a number, %d or t your own words, esc not now", len(d.options)+1), m.style.faint)
+	}
+	most := max(len(lines)-3, 3)
+	if len(body) > most { // its end has what is to be pressed
+		body = body[len(body)-most:]
+	}
+	box := m.box(d.title, body, width, len(body)+2, true)
+	top := max((len(lines)-len(box))/2, 1)
+	margin := (m.width - width) / 2
+	for i, l := range box {
+		if top+i < len(lines) {
+			lines[top+i] = m.over(lines[top+i], l, margin, width)
+		}
+	}
+}
+
+// over puts a piece of a line over another.
+func (m *model) over(under, piece string, at, width int) string {
+	return ansi.Cut(under, 0, at) + piece + ansi.Cut(under, at+width, m.width)
+}
