@@ -234,10 +234,10 @@ func TestSimulatedEditOfALiveRunEndsAsAFreshRun(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		what := fmt.Sprintf("graph %d", seed)
 		simulate(t, p, t.TempDir(), func(t *testing.T, w *world) {
-			asked := make(chan struct{})
+			asked, later := make(chan struct{}), time.Duration(rng.IntN(500))*time.Millisecond
 			go func() {
 				defer close(asked)
-				time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+				time.Sleep(later)
 				w.edit(t, next)
 			}()
 			stopAt := rng.IntN(80)

@@ -406,9 +406,11 @@ func (p simProvider) Name() string { return "command" }
 func (p simProvider) Turn(ctx context.Context, _ provider.Launcher, t provider.Turn) (provider.Result, error) {
 	id, _, _ := strings.Cut(t.ID, ".")
 	task := p.tasks[scheduler.TaskID(id)]
-	if other, ok := p.edited[task.id]; ok && other.command == t.Command || task.id == "" {
-		task = p.edited[scheduler.TaskID(id)]
+	p.mu.Lock()
+	if other := p.edited[scheduler.TaskID(id)]; other.command == t.Command || task.id == "" {
+		task = other
 	}
+	p.mu.Unlock()
 	word := id + " " + t.Command
 	select {
 	case <-time.After(task.takes):
