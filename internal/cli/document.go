@@ -6,6 +6,7 @@ import (
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 )
 
 // runDocument is a run in JSON.
@@ -25,6 +26,8 @@ type runDocument struct {
 	CreatedAt   time.Time          `json:"created_at"`
 	FinishedAt  *time.Time         `json:"finished_at"`
 	DurationMS  int64              `json:"duration_ms"` // since it was created, until it was over or now
+	Budget      *budgetDocument    `json:"budget"`      // of the whole run; null = none
+	Overspent   string             `json:"overspent"`   // how it is used up; empty = it is not
 }
 
 // taskDocument is a task of a run in JSON, with its last attempt.
@@ -62,6 +65,8 @@ type taskDocument struct {
 	WaitsFor    string                `json:"waits_for"`
 	Repairs     string                `json:"repairs"`   // what its merged work was found to have broken; empty once that is over
 	Questions   []questionDocument    `json:"questions"` // that wait for an answer
+	Wants       persistence.Wish      `json:"wants"`     // of a person: start, merge or budget; empty = nothing of these
+	Budget      *budgetDocument       `json:"budget"`    // null = none
 	Usage       *usageDocument        `json:"usage"`     // of all attempts; null for a command
 }
 
@@ -75,7 +80,7 @@ func newRunDocument(r persistence.Run, interrupted bool, now time.Time) runDocum
 		ID: string(r.ID), Name: r.Name, Description: r.Description, State: r.State, Interrupted: interrupted,
 		Error: r.Error, Branch: r.Branch, Base: r.Base, BaseRef: r.BaseRef, Repository: r.Repository,
 		Plan: r.PlanPath, Concurrency: r.Concurrency, CreatedAt: r.CreatedAt.UTC(), FinishedAt: moment(r.FinishedAt),
-		DurationMS: max(0, end.Sub(r.CreatedAt)).Milliseconds(),
+		DurationMS: max(0, end.Sub(r.CreatedAt)).Milliseconds(), Budget: newBudgetDocument(r.Options.Budget), Overspent: r.Options.Overspent,
 	}
 }
 
@@ -109,6 +114,11 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	}
 	if last.Work != nil && last.Work.Wait != "" && last.Phase == scheduler.PhaseWaiting {
 		d.WaitsUntil, d.WaitsFor = moment(last.NotBefore), last.Work.Reason
+	}
+	if d.Wants = last.Asks(); d.Wants == persistence.WishBudget {
+		d.WaitsFor = last.Consent.Reason
+	} else if d.Wants != "" {
+		d.WaitsFor = view.WantsText(string(d.Wants))
 	}
 	if t.Status == scheduler.TaskRunning {
 		d.Step = presentStep(last)

@@ -52,6 +52,9 @@ func (a *App) newEdition(ctx context.Context, st persistence.Store, run persiste
 	if err := e.spread(ctx, options, c); err != nil {
 		return nil, err
 	}
+	if e.old != nil && e.otherBudgets() {
+		return nil, usageError("give more by: orc resume "+string(run.ID)+" --budget cost=+2", "budgets do not change by another plan: leave `budget` as it was")
+	}
 	stored, err := st.ListTasks(ctx, run.ID)
 	if err != nil {
 		return nil, err
@@ -134,13 +137,13 @@ func (e *edition) request(tasks []*scheduler.Task) {
 		Options: persistence.RunOptions{
 			StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks), FreshSessions: p.FreshSessions(), Items: p.Items(),
 			QuestionsOf: p.QuestionsOf(), Questions: e.app.questions(p, e.cfg),
-			Workflows: workflows, WorkflowOf: of, Merge: mergingOf(p, e.cfg),
+			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Workflows: workflows, WorkflowOf: of, Merge: mergingOf(p, e.cfg),
 		},
 	}
 	if e.old == nil {
 		return
 	}
-	if named(p) == named(e.old) {
+	if planName(p) == planName(e.old) {
 		e.r.Name = e.run.Name // the name of a file is not the plan's
 	}
 	if p.Questions() == e.old.Questions() {
@@ -151,8 +154,22 @@ func (e *edition) request(tasks []*scheduler.Task) {
 	}
 }
 
-// named is the name that a plan gives itself; empty = it has that of its file.
-func named(p *plan.Plan) string {
+// otherBudgets says whether the new plan has other budgets. They are counted from the start of a run, and given more by a
+// command of their own.
+func (e *edition) otherBudgets() bool {
+	if e.old.Budget() != e.new.Budget() || e.old.TaskBudget() != e.new.TaskBudget() {
+		return true
+	}
+	for id, b := range e.new.BudgetOf() {
+		if e.old.BudgetOf()[id] != b {
+			return true
+		}
+	}
+	return false
+}
+
+// planName is the name that a plan gives itself; empty = it has that of its file.
+func planName(p *plan.Plan) string {
 	base := filepath.Base(p.Source.Path)
 	if p.Name == strings.TrimSuffix(base, filepath.Ext(base)) {
 		return ""

@@ -343,18 +343,29 @@ func (o *ownership) exit(ctx context.Context, end ending) (int, error) {
 	return ExitFailures, fmt.Errorf("run %s was left %q", o.run.ID, end.state)
 }
 
-// waitingCode tells a run that waits with a merge conflict from one that waits for an answer.
+// waitingCode tells a run that waits with a merge conflict, or for more budget, from one that waits for a word.
 func waitingCode(ctx context.Context, st persistence.Store, run scheduler.RunID) (int, error) {
 	attempts, err := st.ListAttempts(ctx, run, "")
 	if err != nil {
 		return ExitFailures, err
 	}
+	r, err := st.GetRun(ctx, run)
+	if err != nil {
+		return ExitFailures, err
+	}
+	code := ExitNeedsYou
+	if r.Options.Overspent != "" {
+		code = ExitBudget
+	}
 	for _, at := range attempts {
-		if at.Phase == scheduler.PhaseWaiting && at.Outcome == scheduler.OutcomeConflict {
+		switch {
+		case at.Phase == scheduler.PhaseWaiting && at.Outcome == scheduler.OutcomeConflict:
 			return ExitConflict, nil
+		case at.Asks() == persistence.WishBudget:
+			code = ExitBudget
 		}
 	}
-	return ExitNeedsYou, nil
+	return code, nil
 }
 
 // randomHex is n random bytes as hex.

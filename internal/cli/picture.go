@@ -80,9 +80,16 @@ func (p *picture) runDocument() runDocument {
 func (p *picture) taskDocuments() []taskDocument {
 	docs := make([]taskDocument, 0, len(p.tasks))
 	for _, t := range p.tasks {
-		docs = append(docs, newTaskDocument(t, p.attempts[t.ID], p.alive, p.now))
+		docs = append(docs, p.taskDocument(t))
 	}
 	return docs
+}
+
+// taskDocument describes a task in JSON.
+func (p *picture) taskDocument(t *scheduler.Task) taskDocument {
+	d := newTaskDocument(t, p.attempts[t.ID], p.alive, p.now)
+	d.Budget = newBudgetDocument(p.run.Options.BudgetFor(t.ID))
+	return d
 }
 
 // last returns a task's last attempt, or a zero one.
@@ -115,7 +122,7 @@ func asks(at persistence.Attempt) bool {
 	if at.Work != nil && at.Outcome == "" && len(at.Work.Asking()) > 0 {
 		return true
 	}
-	return at.Phase == scheduler.PhaseWaiting && at.Awaits == "" && (at.Work == nil || at.Work.Wait == "")
+	return at.Asks() != "" || at.Phase == scheduler.PhaseWaiting && at.Outcome == scheduler.OutcomeConflict
 }
 
 // needsYou lists the tasks that wait for a person.
@@ -138,6 +145,19 @@ func (p *picture) conflicts() []persistence.Attempt {
 		}
 	}
 	return list
+}
+
+// overBudget says whether the run, or a task of it, waits for more budget.
+func (p *picture) overBudget() bool {
+	if p.run.Options.Overspent != "" {
+		return true
+	}
+	for _, t := range p.needsYou() {
+		if at := p.last(t.ID); at.Asks() == persistence.WishBudget {
+			return true
+		}
+	}
+	return false
 }
 
 // cause returns the failure that explains the run's: the first task that failed hard, else the first that failed
@@ -230,6 +250,8 @@ func (p *picture) exitStatus() int {
 		return ExitInterrupted
 	case len(p.conflicts()) > 0:
 		return ExitConflict
+	case p.run.State == scheduler.RunWaiting && p.overBudget():
+		return ExitBudget
 	case p.run.State == scheduler.RunWaiting, len(p.needsYou()) > 0:
 		return ExitNeedsYou
 	case p.run.State == scheduler.RunFailed, p.run.State == scheduler.RunCanceled:

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ func newResume(a *App) *cobra.Command {
 	var o watching
 	var concurrency int
 	var file string
+	var budgets []string
 	cmd := &cobra.Command{
 		Use:   "resume [RUN]",
 		Short: "Go on with a stopped or crashed run",
@@ -29,10 +31,15 @@ func newResume(a *App) *cobra.Command {
 but not yet merged is merged; commands that were cut off are run again, and what they had written is saved first.
 
 With --plan the run goes on by another plan, also a run that is over or that somebody works on: it is shown what is
-added, removed and changed, and what runs again and why (orc help edit).`,
+added, removed and changed, and what runs again and why (orc help edit).
+
+With --budget the run, or one task of it, gets more to spend: an amount with + is added to the budget, one without
+stands instead of it. A run that goes on now is told; one that waits goes on.`,
 		Example: `  orc resume
   orc resume 7f3c --yes
-  orc resume --plan plan.yaml`,
+  orc resume --plan plan.yaml
+  orc resume --budget cost=+2
+  orc resume --budget e2e:cost=+1,time=3h`,
 		Args:        between(0, 1),
 		Annotations: map[string]string{ownSignals: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,8 +59,12 @@ added, removed and changed, and what runs again and why (orc help edit).`,
 				if err != nil {
 					return err
 				}
+				raises, err := a.raises(cmd.Context(), st, run, budgets)
+				if err != nil {
+					return err
+				}
 				w := &watch{app: a, store: st, run: run, mode: mode, cfg: cfg, yes: o.yes, concurrency: concurrency}
-				return w.resume(cmd.Context(), o)
+				return w.resume(cmd.Context(), o, raises)
 			})
 		},
 		ValidArgsFunction: a.completeRuns,
@@ -62,16 +73,30 @@ added, removed and changed, and what runs again and why (orc help edit).`,
 	cmd.Flags().StringVar(&file, "plan", "", "go on by the plan in this `FILE`")
 	cobra.CheckErr(cmd.MarkFlagFilename("plan", "yaml", "yml", "json"))
 	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "tasks at a time (default: as before)")
+	cmd.Flags().StringArrayVar(&budgets, "budget", nil, "more for the run or a task: `[TASK:]cost=+2`, tokens=, time=")
 	return cmd
 }
 
 // resume says what going on would do, asks, and goes on.
-func (w *watch) resume(ctx context.Context, o watching) error {
+func (w *watch) resume(ctx context.Context, o watching, raises []persistence.Request) error {
+	if len(raises) > 0 && !w.run.State.Terminal() {
+		alive, err := w.app.ownerAlive(ctx, w.store, w.run)
+		if err != nil {
+			return err
+		}
+		if alive {
+			return w.raise(ctx, raises)
+		}
+	}
 	if err := w.refuseOwned(ctx); err != nil {
 		return err
 	}
 	if w.run.State.Terminal() {
 		return w.over()
+	}
+	waiting, err := w.store.PendingRequests(ctx, w.run.ID)
+	if err != nil {
+		return err
 	}
 	folder, err := w.app.RunDir(string(w.run.ID))
 	if err != nil {
@@ -85,12 +110,15 @@ func (w *watch) resume(ctx context.Context, o watching) error {
 	if err != nil {
 		return err
 	}
+	if err := told(list, waiting); err != nil {
+		return err
+	}
 	if w.mode != modeQuiet {
 		if err := w.prospects(list); err != nil {
 			return err
 		}
 	}
-	if waits(list) {
+	if waits(list) && len(waiting)+len(raises) == 0 { // else a word was given that may let it go on
 		return w.leave(ctx)
 	}
 	if !w.yes && w.app.interactive() && !w.app.globals.noInput {
@@ -102,7 +130,79 @@ func (w *watch) resume(ctx context.Context, o watching) error {
 			return nil
 		}
 	}
+	for _, r := range raises {
+		if _, err := w.store.AddRequest(ctx, r); err != nil {
+			return err
+		}
+	}
 	return w.goOn(ctx, o)
+}
+
+// told corrects what resuming does with tasks on which a person has given their word while nobody owned the run.
+func told(list []orchestrator.Prospect, requests []persistence.Request) error {
+	words := map[scheduler.TaskID]string{}
+	for _, r := range requests {
+		if r.Kind != orchestrator.RequestApprove {
+			continue
+		}
+		var word orchestrator.ApproveRequest
+		if err := json.Unmarshal([]byte(r.Payload), &word); err != nil {
+			return fmt.Errorf("read request %d: %w", r.ID, err)
+		}
+		for _, x := range word.Items {
+			words[x.Task] = "you said yes"
+			if word.Reject {
+				words[x.Task] = "you said no"
+			}
+		}
+	}
+	for i := range list {
+		if said, ok := words[list[i].Task]; ok && list[i].Action == orchestrator.ActionStill {
+			list[i].Action, list[i].Why = orchestrator.ActionGoOn, said
+		}
+	}
+	return nil
+}
+
+// raises are the requests for more budget.
+func (a *App) raises(ctx context.Context, st persistence.Store, run persistence.Run, budgets []string) ([]persistence.Request, error) {
+	if len(budgets) == 0 {
+		return nil, nil
+	}
+	tasks, err := st.ListTasks(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	var list []persistence.Request
+	for _, text := range budgets {
+		more, err := parseRaise(text, func(name string) (*scheduler.Task, error) { return findTask(run, tasks, name) })
+		if err != nil {
+			return nil, err
+		}
+		if !run.Options.MayRaise(more.Task, more.More) {
+			return nil, usageError("give its whole amount, without +", "there is no such budget to add to: --budget %s", text)
+		}
+		req, err := a.newRequest(run.ID, orchestrator.RequestBudget, more)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, req)
+	}
+	return list, nil
+}
+
+// raise gives a run that is being worked on more budget.
+func (w *watch) raise(ctx context.Context, raises []persistence.Request) error {
+	for _, r := range raises {
+		id, err := w.store.AddRequest(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := w.app.answered(ctx, w.store, w.run, id); err != nil {
+			return err
+		}
+	}
+	return w.app.tell("Run %s has more budget and goes on. Watch it: orc status %s", w.run.ID, w.run.ID)
 }
 
 // merges asks git what it holds of the run; nothing before its first owner has begun.

@@ -78,7 +78,7 @@ func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.R
 			continue
 		}
 		again := t.Status == scheduler.TaskFailed || t.Status == scheduler.TaskCanceled || t.Status == scheduler.TaskSkipped
-		held := t.Status == scheduler.TaskRunning && asks(p.last(t.ID))
+		held := t.Status == scheduler.TaskRunning && p.last(t.ID).Outcome == scheduler.OutcomeConflict
 		if again || held {
 			possible++
 		}

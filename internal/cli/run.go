@@ -49,7 +49,8 @@ type runFlags struct {
 	failFast    bool
 	concurrency int
 	goal        string // have a plan made for it first
-	named       bool   // the plan stands on the command line
+	budget      string
+	named       bool // the plan stands on the command line
 }
 
 func newRun(a *App) *cobra.Command {
@@ -93,6 +94,7 @@ orc resume.`,
 	f.StringSliceVar(&o.only, "only", nil, "run just these tasks, without what they need")
 	f.StringSliceVar(&o.until, "until", nil, "run these tasks and everything that they need")
 	f.StringVar(&o.goal, "goal", "", "have an agent write PLAN for this `GOAL` first (orc plan create), and ask before it is run")
+	f.StringVar(&o.budget, "budget", "", "what the run may spend instead of what the plan says, such as `cost=5,time=2h`")
 	f.BoolVar(&o.failFast, "fail-fast", false, "start nothing more after the first failure")
 	f.IntVar(&o.concurrency, "concurrency", 0, "tasks at a time (default: the plan's, else the configuration's)")
 	return cmd
@@ -280,6 +282,12 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 	if err != nil {
 		return persistence.Run{}, fmt.Errorf("find the plan: %w", err)
 	}
+	budget := p.Budget()
+	if o.budget != "" {
+		if budget, _, err = parseBudget(o.budget, false); err != nil {
+			return persistence.Run{}, err
+		}
+	}
 	workflows, workflowOf := p.Workflows()
 	return persistence.Run{
 		Name: p.Name, Description: p.Description, Repository: repo.Root(), State: scheduler.RunRunning,
@@ -288,6 +296,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
 			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
+			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Budget: budget, TaskBudget: p.TaskBudget(), BudgetOf: p.BudgetOf(),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
 			Merge: mergingOf(p, cfg),
 		},

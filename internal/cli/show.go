@@ -59,6 +59,7 @@ type attemptDocument struct {
 	Error      string            `json:"error"`
 	Output     string            `json:"output"`
 	Note       string            `json:"note"`
+	Rejected   bool              `json:"rejected"` // it failed because a person did not want its work
 	StartedAt  *time.Time        `json:"started_at"`
 	EndedAt    *time.Time        `json:"ended_at"`
 	DurationMS int64             `json:"duration_ms"`
@@ -132,7 +133,7 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 		Schema: schema,
 		Run:    p.runDocument(),
 		Task: wholeTask{
-			taskDocument: newTaskDocument(t, p.attempts[t.ID], p.alive, p.now),
+			taskDocument: p.taskDocument(t),
 			Prompt:       t.Prompt, Command: t.Command, TimeoutMS: t.Timeout.Milliseconds(),
 			Verify: append([]string{}, t.Verify...), Writes: append([]string{}, t.WritesFiles...),
 		},
@@ -144,7 +145,7 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 	for _, at := range p.attempts[t.ID] {
 		d := attemptDocument{
 			Number: at.Number, Phase: at.Phase, Outcome: at.Outcome, ExitCode: at.ExitCode, Error: at.Error,
-			Output: at.Output, Note: at.Note, StartedAt: moment(at.StartedAt), EndedAt: moment(at.EndedAt),
+			Output: at.Output, Note: at.Note, Rejected: at.Rejected, StartedAt: moment(at.StartedAt), EndedAt: moment(at.EndedAt),
 			DurationMS: worked(at, p.alive, p.now).Milliseconds(), NotBefore: moment(at.NotBefore), Base: at.Base,
 			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
 			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
@@ -223,6 +224,7 @@ func (a *App) writeTask(b *strings.Builder, p *picture, t *scheduler.Task, doc s
 	if err := a.writeHeld(b, p, t, conflict, pt); err != nil {
 		return err
 	}
+	a.writeWants(b, p, t, doc.Task.taskDocument, pt)
 	a.writeSaves(b, p, t, doc.Saves, pt)
 	return nil
 }
@@ -257,7 +259,10 @@ func (a *App) writeFacts(b *strings.Builder, p *picture, doc showDocument, pt pa
 	if n := len(doc.Attempts); n > 0 {
 		fact("sandbox", doc.Attempts[n-1].Sandbox)
 	}
-	fact("used", doc.Task.Usage.long())
+	for _, step := range p.run.Options.Approvals(scheduler.TaskID(doc.Task.ID)) {
+		fact("approve", string(step))
+	}
+	fact("used", doc.Task.Usage.long(p.run.Options.BudgetFor(scheduler.TaskID(doc.Task.ID))))
 	fact("workspace", a.tilde(view.Sanitize(doc.Task.Workspace)))
 }
 
@@ -316,7 +321,7 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 		fmt.Fprintf(b, "    %s\n", pt.dim(line))
 	}
 	if at.Usage != nil {
-		fmt.Fprintf(b, "  used %s\n", at.Usage.long())
+		fmt.Fprintf(b, "  used %s\n", at.Usage.long(scheduler.Budget{}))
 	}
 	a.writeSteps(b, at.Steps, pt)
 	if len(at.Conflicts) > 0 {

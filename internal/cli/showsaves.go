@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"orchestrator/internal/scheduler"
+	"orchestrator/internal/view"
 	"orchestrator/internal/workspace"
 )
 
@@ -64,6 +65,20 @@ func (a *App) writeHeld(b *strings.Builder, p *picture, t *scheduler.Task, files
 		fmt.Fprintf(b, "  %-36s %s\n", d[0], d[1])
 	}
 	return nil
+}
+
+// writeWants says what a task waits for that a person has to give, and how.
+func (a *App) writeWants(b *strings.Builder, p *picture, t *scheduler.Task, d taskDocument, pt paint) {
+	if d.Wants == "" {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n  %s\n", pt.bold("Waits for you"), view.SanitizeLine(d.WaitsFor))
+	if a.globals.quiet {
+		return
+	}
+	for _, c := range p.wordOn(t) {
+		fmt.Fprintf(b, "  %-36s %s\n", c[0], c[1])
+	}
 }
 
 // writeSaves lists the refs that keep a task's work.

@@ -30,7 +30,7 @@ func newStatus(a *App) *cobra.Command {
 		Long: `Shows a run: the latest one of this repository, or RUN (any unique prefix of its id, @last).
 
 With --exit-status the exit code tells: 0 done, or going on well; 1 finished with failures; 3 needs you;
-5 waits with a merge conflict; 130 paused or interrupted, resumable.`,
+5 waits with a merge conflict; 6 waits for more budget; 130 paused or interrupted, resumable.`,
 		Example: `  orc status
   orc status 7f3c --json=id,state
   orc status --jq '.tasks[] | select(.state == "failed") | .id'`,
@@ -96,14 +96,14 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	tasks, total := a.shownTasks(p), p.usage()
 	var t table
 	for _, task := range tasks {
-		d := newTaskDocument(task, p.attempts[task.ID], p.alive, p.now)
+		d := p.taskDocument(task)
 		took := ""
 		if d.DurationMS > 0 || d.EndedAt != nil {
 			took = spanMS(d.DurationMS)
 		}
 		row := []cell{p.mark(task).cell(ascii, pt), plain(d.ID), plain(d.Agent), {text: took, right: true}}
 		if total != nil {
-			row = append(row, cell{text: d.Usage.short(), right: true})
+			row = append(row, cell{text: d.Usage.short(p.run.Options.BudgetFor(task.ID)), right: true})
 		}
 		t.add(append(row, cell{text: remark(d, p)})...)
 	}
@@ -116,7 +116,7 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 	}
 	counts := joinCounts(p.counts())
 	if total != nil {
-		counts += " · " + total.long()
+		counts += " · " + total.long(p.run.Options.Budget)
 	}
 	fmt.Fprintf(&b, "\n  %s\n", counts)
 	if !a.globals.quiet {
@@ -227,6 +227,8 @@ func remark(d taskDocument, p *picture) string {
 			}
 		} else if len(d.Questions) > 0 {
 			say("asks: " + firstLine(d.Questions[0].Text))
+		} else if d.Wants != "" {
+			say(firstLine(d.WaitsFor))
 		} else if d.WaitsUntil != nil {
 			say("waits until " + d.WaitsUntil.Local().Format("15:04") + ": " + firstLine(d.WaitsFor))
 		} else if d.WaitsFor != "" {
@@ -271,6 +273,48 @@ func repairs(d taskDocument) string {
 	return "sent back: " + firstLine(d.Repairs)
 }
 
+// wordOn are the commands by which a person gives a task what it waits for; empty = it waits for nothing of that kind.
+func (p *picture) wordOn(t *scheduler.Task) [][2]string {
+	at, id := p.last(t.ID), string(t.ID)
+	switch at.Asks() {
+	case persistence.WishStart:
+		return [][2]string{{"orc approve " + id, "let it start; no: --reject 'why'"}}
+	case persistence.WishMerge:
+		return [][2]string{{"orc diff " + id, "what it changed"}, {"orc approve " + id, "merge it; no: --reject 'why'"}}
+	case persistence.WishBudget:
+		if p.run.Options.Overspent == "" {
+			return [][2]string{{"orc resume --budget " + view.More(id, at.Consent.Parts), "give it more, and go on"}}
+		}
+	}
+	return nil
+}
+
+// spentParts are the parts of the run's budget that are used up, while it waits for more.
+func (p *picture) spentParts() []string {
+	if p.run.Options.Overspent == "" {
+		return nil
+	}
+	b := p.run.Options.Budget
+	var spent scheduler.Budget
+	for _, all := range p.attempts {
+		for _, at := range all {
+			spent = spent.Add(at.Work.Spent())
+		}
+	}
+	cost, tokens, _ := b.Reached(spent)
+	var parts []string
+	if cost {
+		parts = append(parts, "cost")
+	}
+	if tokens {
+		parts = append(parts, "tokens")
+	}
+	if len(parts) == 0 { // the store holds no clock; what is left is the time
+		parts = append(parts, "time")
+	}
+	return parts
+}
+
 // unsettled names what a task still waits for.
 func unsettled(d taskDocument, p *picture) []string {
 	var names []string
@@ -291,7 +335,16 @@ func nextCommands(p *picture) []string {
 	case p.interrupted || r.State == scheduler.RunPaused:
 		add("orc resume "+string(r.ID), "go on; what is done stays done")
 	case r.State == scheduler.RunWaiting || len(p.needsYou()) > 0:
+		if parts := p.spentParts(); len(parts) > 0 {
+			add("orc resume --budget "+view.More("", parts), "give the run more, and go on")
+		}
 		for _, t := range p.needsYou() {
+			if word := p.wordOn(t); len(word) > 0 {
+				for _, c := range word {
+					add(c[0], c[1])
+				}
+				continue
+			}
 			if q := openQuestions(p.last(t.ID)); len(q) > 0 {
 				add(fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: "+some(numbered(q[0].Options)))
 				continue
@@ -302,6 +355,9 @@ func nextCommands(p *picture) []string {
 			for _, d := range decisions(r, at) {
 				add(d[0], d[1])
 			}
+		}
+		if len(p.approvals()) > 0 && !p.alive {
+			add("orc resume "+string(r.ID), "go on, when you have said it")
 		}
 	case r.State == scheduler.RunFailed || r.State == scheduler.RunCompleted || r.State == scheduler.RunCanceled:
 		if cause := p.cause(); cause != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
 )
 
@@ -85,29 +86,44 @@ func (p *picture) usage() *usageDocument {
 	return usageOf(all...)
 }
 
-// short is the cost, or the tokens where nobody knows a cost; with ≈ unless all of it was reported.
-func (d *usageDocument) short() string {
+// short is the cost, or the tokens where nobody knows a cost, and how much of a budget that is; with ≈ unless all of it
+// was reported.
+func (d *usageDocument) short(b scheduler.Budget) string {
 	switch {
 	case d == nil || d.Turns == 0:
 		return ""
+	case d.CostUSD != nil && b.Cost > 0:
+		return about(d.CostExact) + dollars(*d.CostUSD) + " of " + dollars(b.Cost)
 	case d.CostUSD != nil:
 		return about(d.CostExact) + dollars(*d.CostUSD)
 	case d.InputTokens+d.OutputTokens == 0:
 		return ""
 	}
-	return about(d.UsageExact) + thousands(d.InputTokens+d.OutputTokens) + " tokens"
+	text := about(d.UsageExact) + thousands(d.InputTokens+d.OutputTokens)
+	if b.Tokens > 0 {
+		text += " of " + thousands(b.Tokens)
+	}
+	return text + " tokens"
 }
 
-// long is the cost with the tokens and the turns.
-func (d *usageDocument) long() string {
+// long is the cost with the tokens and the turns, and how much of a budget that is.
+func (d *usageDocument) long(b scheduler.Budget) string {
 	if d == nil || d.Turns == 0 {
 		return ""
 	}
 	text := ""
-	if d.CostUSD != nil {
-		text = about(d.CostExact) + dollars(*d.CostUSD) + ", "
+	if d.CostUSD != nil || b.Cost > 0 {
+		text = about(d.CostExact) + dollars(d.cost())
+		if b.Cost > 0 {
+			text += " of " + dollars(b.Cost)
+		}
+		text += ", "
 	}
-	return fmt.Sprintf("%s%s%s tokens in, %s out, %s", text, about(d.UsageExact), thousands(d.InputTokens), thousands(d.OutputTokens), view.Plural(d.Turns, "turn"))
+	text += fmt.Sprintf("%s%s tokens in, %s out", about(d.UsageExact), thousands(d.InputTokens), thousands(d.OutputTokens))
+	if b.Tokens > 0 {
+		text += " of " + thousands(b.Tokens)
+	}
+	return text + ", " + view.Plural(d.Turns, "turn")
 }
 
 func about(exact bool) string {

@@ -80,7 +80,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 	}
 	settings := c.settings
 	c.settings = nil
-	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
+	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{}, plan.Workflow{})); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
 	for _, s := range settings {

@@ -16,7 +16,7 @@ const (
 	RunStarted  Kind = "run.started"  // Name, Branch, Base, Total, Concurrency
 	RunResumed  Kind = "run.resumed"  // by a new owner; Counts
 	RunPaused   Kind = "run.paused"   // stopped in good order; Reason
-	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides
+	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides: Reason; Wants budget, with Options, when the run's is used up
 	RunFinished Kind = "run.finished" // State is completed, failed or canceled; Counts
 	RunEdited   Kind = "run.edited"   // its plan was edited: Name, Message, Total, Concurrency; the State is running
 
@@ -27,6 +27,9 @@ const (
 	TaskWaiting     Kind = "task.waiting"     // the attempt goes on by itself, at Until if that is known: Reason; spends nothing
 	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
 	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
+	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start or merge
+	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason; Options are the parts that are used up
+	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge or budget
 	TaskReviewed    Kind = "task.reviewed"    // an agent judged the work: Agent, Action is approve or reject, Message, Step, Round
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions
 	TaskRetrying    Kind = "task.retrying"    // an attempt failed (Error, Output) and another follows
@@ -78,8 +81,10 @@ type Detail struct {
 	Gates       int            `json:"gates,omitempty"`    // verify commands that passed
 	Question    int64          `json:"question,omitempty"` // its id
 	Options     []string       `json:"options,omitempty"`
-	Step        int            `json:"step,omitempty"`  // of the task's workflow, from 1
-	Round       int            `json:"round,omitempty"` // of reviews, from 1
+	Wants       string         `json:"wants,omitempty"`    // of a person: start, merge or budget
+	Rejected    bool           `json:"rejected,omitempty"` // a person did not want the work of the attempt that failed
+	Step        int            `json:"step,omitempty"`     // of the task's workflow, from 1
+	Round       int            `json:"round,omitempty"`    // of reviews, from 1
 	Until       time.Time      `json:"until,omitzero"`
 	DurationMS  int64          `json:"duration_ms,omitempty"` // of the attempt or the run, milliseconds
 	Total       int            `json:"total,omitempty"`

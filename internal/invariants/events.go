@@ -23,7 +23,7 @@ var follows = map[scheduler.TaskStatus][]scheduler.TaskStatus{
 type fold struct {
 	state     map[scheduler.TaskID]scheduler.TaskStatus
 	held      map[scheduler.TaskID]bool   // waits with a conflict: it has no slot and no files
-	parked    map[scheduler.TaskID]bool   // waits for a time: it has its files and no slot
+	parked    map[scheduler.TaskID]bool   // waits for a time or a person's word: it has its files and no slot
 	own       map[scheduler.TaskID]bool   // skipped by its own failure
 	commit    map[scheduler.TaskID]string // what its completion merged
 	spent     map[scheduler.TaskID]int
@@ -101,7 +101,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 	id, to := scheduler.TaskID(e.Task), scheduler.TaskStatus(e.Status)
 	from := f.state[id]
 	k := key{id, e.Attempt}
-	if e.Phase != "" || to != "" {
+	if (e.Phase != "" || to != "") && e.Kind != event.TaskGranted { // a word gives no slot
 		delete(f.parked, id)
 	}
 	switch e.Kind {
@@ -114,10 +114,12 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 		}
 	case event.TaskConflict:
 		f.held[id] = true
-	case event.TaskWaiting:
+	case event.TaskWaiting, event.TaskApproval, event.TaskBudget:
 		f.parked[id] = true
 	case event.TaskRetrying, event.TaskFailed:
-		f.spent[id]++
+		if !e.Rejected {
+			f.spent[id]++
+		}
 	case event.TaskSkipped:
 		if f.own[id] = from == scheduler.TaskRunning; f.own[id] {
 			f.spent[id]++

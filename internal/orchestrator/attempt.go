@@ -29,6 +29,7 @@ type attempt struct {
 	turns  []persistence.TaskTurn // to be stored with the next step
 	said   string                 // what the task is told
 	result *string                // what the work that is done came to; nil = nothing yet
+	began  bool                   // its command may have been started
 
 	conflict []workspace.ConflictFile // that it is to resolve, as it was when its workspace was made
 }
@@ -38,6 +39,7 @@ func (e *Engine) launch(s start) {
 	t := e.tasks[s.attempt.Task]
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	t.cancel = cancel
+	e.running[s.attempt.Task] = true
 	if s.stop != nil {
 		cancel(s.stop)
 	}
@@ -61,6 +63,9 @@ func (at *attempt) run(from scheduler.Phase, exit *recordedExit) ended {
 	a := &at.a
 	if from == scheduler.PhaseWaiting { // it was parked, and is only to end
 		return at.end(context.Cause(at.ctx), "wait")
+	}
+	if end := at.mayStart(from, exit); end != nil {
+		return *end
 	}
 	if from == scheduler.PhasePreparing {
 		if end := at.open(); end != nil {
@@ -276,9 +281,12 @@ func (at *attempt) outcome() (*string, error) {
 func (at *attempt) end(err error, doing string) ended {
 	a := &at.a
 	asked, asks := askedTooMuch(at.ctx, err)
+	var spent *overBudget
 	switch {
 	case at.e.ctx.Err() != nil || errors.Is(err, errFatal):
 		return ended{} // nobody listens
+	case errors.As(err, &spent) || errors.As(context.Cause(at.ctx), &spent):
+		return at.stopSpending(spent)
 	case errors.Is(err, errTimeout):
 		tail, terr := provider.Tail(a.Log, 0, outputKept)
 		if terr != nil {

@@ -28,6 +28,7 @@ type hold struct {
 	until  time.Time // zero = until a person does something
 	roles  []string
 	reason string
+	budget *overBudget // it is until the run has more budget; nil = it is something else
 }
 
 func (h *hold) covers(role string) bool { return slices.Contains(h.roles, role) }
@@ -107,7 +108,7 @@ func (e *Engine) holdAgents(b *batch, name string, h hold) {
 	e.holds[name] = h
 	e.log.Warn("agents are held", "account", name, "until", h.until, "reason", h.reason)
 	for _, role := range h.roles {
-		e.must(b, scheduler.Hold{Agent: role, Person: h.until.IsZero()})
+		e.must(b, scheduler.Hold{Agent: role, Person: e.holdOf(role).until.IsZero()})
 	}
 }
 
@@ -125,7 +126,7 @@ func (e *Engine) bar(b *batch, role string, kind provider.Kind, reason string) {
 // lift ends the holds that wait for a person: one has just asked for something to be tried again.
 func (e *Engine) lift(b *batch) {
 	for _, name := range e.heldNames() {
-		if e.holds[name].until.IsZero() {
+		if h := e.holds[name]; h.until.IsZero() && h.budget == nil {
 			e.release(b, name)
 		}
 	}
@@ -135,8 +136,10 @@ func (e *Engine) release(b *batch, name string) {
 	h := e.holds[name]
 	delete(e.holds, name)
 	for _, role := range h.roles {
-		if !e.onHold(role) {
+		if left := e.holdOf(role); left == nil {
 			e.must(b, scheduler.Release{Agent: role})
+		} else {
+			e.must(b, scheduler.Hold{Agent: role, Person: left.until.IsZero()})
 		}
 	}
 }
@@ -148,15 +151,6 @@ func (e *Engine) heldNames() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-func (e *Engine) onHold(role string) bool {
-	for _, h := range e.holds {
-		if h.covers(role) {
-			return true
-		}
-	}
-	return false
 }
 
 // wake lets what waited until now go on. It is called every poll and costs nothing when nothing waits.
@@ -175,24 +169,36 @@ func (e *Engine) wake(b *batch) {
 	}
 	var due []scheduler.TaskID
 	for id, until := range e.parked {
-		if !now.Before(until) && !e.onHold(e.presentRole(e.tasks[id])) {
+		if h := e.holdOf(e.presentRole(e.tasks[id])); !now.Before(until) && (h == nil || h.budget != nil) {
 			due = append(due, id)
 		}
 	}
 	slices.Sort(due)
 	for _, id := range due {
 		delete(e.parked, id)
-		e.must(b, scheduler.Due{Task: id})
+		if h, held := e.holds[budgetHold]; held {
+			e.wantBudget(b, e.tasks[id], h.budget)
+		} else {
+			e.must(b, scheduler.Due{Task: id})
+		}
 	}
 }
 
 // goOn starts the attempt of a task again that was parked.
 func (e *Engine) goOn(b *batch, t *tracked) {
 	a := t.attempt
-	a.Phase, a.NotBefore, a.Work.Wait = scheduler.PhaseWorking, time.Time{}, ""
+	a.Phase, a.NotBefore = scheduler.PhaseWorking, time.Time{}
+	if a.Consent.Wants != "" {
+		a.Phase = a.Consent.Back
+		a.Consent.Wants, a.Consent.Given, a.Consent.Reason, a.Consent.Back, a.Consent.Parts = "", false, "", "", nil
+	}
+	if a.Work != nil {
+		a.Work.Wait = ""
+	}
 	b.record(*a)
 	b.t.Events = append(b.t.Events, e.phaseOf(a))
-	b.starts = append(b.starts, start{attempt: *a, from: scheduler.PhaseWorking})
+	b.starts = append(b.starts, start{attempt: *a, from: a.Phase, last: t.before})
+	e.settled = ""
 	e.live++
 }
 
@@ -228,9 +234,17 @@ func (e *Engine) restoreWaits(b *batch, attempts []persistence.Attempt) {
 
 // heldFor says in one line what a person has to set right before the run can go on.
 func (e *Engine) heldFor() string {
+	if h, held := e.holds[budgetHold]; held {
+		return h.reason
+	}
 	for _, name := range e.heldNames() {
 		if h := e.holds[name]; h.until.IsZero() {
 			return fmt.Sprintf("%s: %s; set that right, then resume", name, oneLine(h.reason))
+		}
+	}
+	for _, id := range e.order {
+		if t := e.tasks[id]; t.task.Status == scheduler.TaskRunning && t.attempt.Asks() == persistence.WishBudget {
+			return fmt.Sprintf("%s: %s", id, oneLine(t.attempt.Consent.Reason))
 		}
 	}
 	return ""

@@ -7,6 +7,7 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/fault"
+	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
@@ -50,6 +51,9 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 	}
 	if a.Resolve != nil && !a.Resolve.Agreed && e.options().Merge.OnConflict == onConflictAsk {
 		return at.withhold()
+	}
+	if (a.Resolve == nil || !a.Resolve.Agreed) && at.needsYes(scheduler.ApproveMerge) {
+		return over(at.ask(persistence.WishMerge, ""))
 	}
 	if fault.Mutant("completed-before-merge") {
 		at.mergeLater()

@@ -133,6 +133,7 @@ func (e *Engine) takeOptions(b *batch, d Edit, r EditRequest) {
 	o := e.run.Options
 	n := r.Options
 	o.Agents, o.Setup, o.Setups, o.StrictWrites, o.FreshSessions = n.Agents, n.Setup, n.Setups, n.StrictWrites, n.FreshSessions
+	o.Approve, o.ApproveOf = n.Approve, n.ApproveOf
 	o.Items, o.Workflows, o.WorkflowOf, o.Merge = n.Items, n.Workflows, n.WorkflowOf, n.Merge
 	o.Questions, o.QuestionsOf = n.Questions, n.QuestionsOf
 	o.Canceled, o.Stopped = false, nil
@@ -234,7 +235,7 @@ func (e *Engine) putBack(b *batch, d Edit, progress map[scheduler.TaskID]schedul
 		if t.attempt != nil {
 			number = t.attempt.Number
 		}
-		t.note, t.failure = "", nil
+		t.note, t.failure, t.startable = "", nil, false
 		e.setStatus(b, t, scheduler.TaskPending, "")
 		b.t.Events = append(b.t.Events, e.event(event.TaskReset, id, number, event.Detail{
 			Status: string(scheduler.TaskPending), Action: actionEdited, Reason: why,
@@ -279,7 +280,7 @@ func (e *Engine) rebuild(b *batch, progress map[scheduler.TaskID]scheduler.Progr
 	}
 	e.must(b, scheduler.Begin{})
 	for _, id := range e.order {
-		if _, waits := e.parked[id]; progress[id].Parked && !waits && !e.awaiting[id] {
+		if _, waits := e.parked[id]; progress[id].Parked && !waits && !e.awaiting[id] && !asks(e.tasks[id].attempt) {
 			e.must(b, scheduler.Due{Task: id}) // its time had come already
 		}
 	}

@@ -25,7 +25,7 @@ type EditRequest struct {
 	Concurrency       int // attempts at a time; 0 = as before
 	Tasks             []*scheduler.Task
 	// Options are those that come from the plan: Agents, Setup, Setups, StrictWrites, FreshSessions, Items,
-	// Questions, QuestionsOf, Workflows, WorkflowOf, Merge. The others stay as they are.
+	// Questions, QuestionsOf, Approve, ApproveOf, Workflows, WorkflowOf, Merge. The others stay as they are.
 	Options persistence.RunOptions
 }
 
@@ -284,6 +284,7 @@ func changedKeys(a, b *scheduler.Task, before, after persistence.RunOptions) []s
 	add("retry", slices.Contains(before.FreshSessions, a.ID) == slices.Contains(after.FreshSessions, a.ID))
 	add("strict_writes", slices.Contains(before.StrictWrites, a.ID) == slices.Contains(after.StrictWrites, a.ID))
 	add("for_each", before.Items[a.ID] == after.Items[a.ID])
+	add("approve", slices.Equal(before.Approvals(a.ID), after.Approvals(a.ID)))
 	add("questions", questionsFor(before, a.ID) == questionsFor(after, a.ID))
 	add("workflow", reflect.DeepEqual(before.StepsOf(a.ID), after.StepsOf(a.ID)))
 	add("workspace", sameSetup(setupFor(before, a.ID), setupFor(after, a.ID)))

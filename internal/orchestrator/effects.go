@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"orchestrator/internal/event"
@@ -28,7 +29,7 @@ func (e *Engine) step(b *batch, in scheduler.Input) (err error) {
 				e.goOn(b, t)
 			}
 		case scheduler.Stop:
-			if t := e.tasks[f.Task]; t.cancel == nil && waits(t.attempt) {
+			if t := e.tasks[f.Task]; t.cancel == nil && (waits(t.attempt) || asks(t.attempt)) {
 				e.endParked(b, t)
 			} else if t.cancel != nil {
 				cancel := t.cancel
@@ -82,7 +83,7 @@ func (e *Engine) changed(b *batch, c scheduler.Changed) {
 		return // its Start effect follows and says more
 	case c.From == scheduler.TaskRunning && c.To == scheduler.TaskEligible:
 		kind = event.TaskRetrying
-		d.Attempts, d.Error, d.Output, d.ExitCode = t.task.Attempts, a.Error, excerpt(a.Output), a.ExitCode
+		d.Attempts, d.Error, d.Output, d.ExitCode, d.Rejected = t.task.Attempts, a.Error, excerpt(a.Output), a.ExitCode, a.Rejected
 		if a.Outcome == scheduler.OutcomeInterrupted {
 			kind, d.Action = event.TaskInterrupted, "again"
 		}
@@ -161,7 +162,8 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	} else if e.goesOn(t) {
 		e.takeOver(&a, t.failure)
 	} else if t.task.Isolation == scheduler.IsolationNone {
-		if t.task.Command != "" { // nothing has to be prepared: one step fewer to make durable
+		asked := !t.startable && slices.Contains(e.run.Options.Approvals(s.Task), scheduler.ApproveStart)
+		if t.task.Command != "" && !asked { // nothing has to be prepared: one step fewer to make durable
 			a.Phase = scheduler.PhaseWorking
 			b.t.Turns = append(b.t.Turns, e.turn(s.Task, s.Number, "user", t.task.Command))
 		}
@@ -171,11 +173,13 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	if m := t.found; m != nil && m.Number == s.Number {
 		// A power cut took the record of this attempt; git has its work.
 		a.Phase, a.Base, a.Saved, a.SavedRef, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, t.pin, ""
+		a.Consent.Merge = m.Tip
 	}
 	d.Phase = string(a.Phase)
 	t.note = ""
+	a.Consent.Start = t.startable
 	last := t.attempt
-	t.attempt = &a
+	t.before, t.attempt = last, &a
 	if e.settled != "" {
 		e.settled, b.t.State = "", scheduler.RunRunning
 	}

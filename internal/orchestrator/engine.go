@@ -142,6 +142,9 @@ type Engine struct {
 	slots      int                            // attempts at a time
 	durations  persistence.Durations          // of earlier runs
 	awaiting   map[scheduler.TaskID]bool      // attempts that wait until another task has repaired the merged work
+	running    map[scheduler.TaskID]bool      // with an attempt under way in a goroutine
+	meter      *meter                         // nil = nothing has a budget
+	bounded    atomic.Bool                    // there is a meter
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
@@ -166,9 +169,11 @@ type tracked struct {
 	cleaning bool // the workspace of its last attempt is being taken away
 	stuck    bool // it waited for a repair that nothing but a person can bring on
 
-	note  string                // for the next attempt
-	found *workspace.MergedWork // merged work of an attempt that the store does not know
-	pin   string                // the ref that keeps it
+	note      string                // for the next attempt
+	before    *persistence.Attempt  // the one before attempt; nil = none
+	startable bool                  // a person has said yes to its start
+	found     *workspace.MergedWork // merged work of an attempt that the store does not know
+	pin       string                // the ref that keeps it
 }
 
 // New checks the options.
@@ -200,7 +205,7 @@ func New(o Options) (*Engine, error) {
 	return &Engine{
 		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
 		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{}, awaiting: map[scheduler.TaskID]bool{},
-		merging: make(chan struct{}, 1),
+		running: map[scheduler.TaskID]bool{}, merging: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -57,6 +57,13 @@ type heldAsk struct {
 // requested are the requests of clients that wait in the store.
 type requested struct{ list []persistence.Request }
 
+// budgetAsk is a question of an attempt's goroutine: do the budgets let it go on? nil = they do.
+type budgetAsk struct {
+	attempt persistence.Attempt // with what its agent used until now
+	answer  chan *overBudget
+}
+
+func (budgetAsk) isInput() {}
 func (progress) isInput()  {}
 func (ended) isInput()     {}
 func (cleaned) isInput()   {}

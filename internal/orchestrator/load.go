@@ -70,6 +70,7 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	}
 	e.freeze()
 	progress := e.restore(attempts, events)
+	e.measure(attempts, events)
 	if !fresh || len(attempts) > 0 {
 		if err := e.reconcile(ctx, attempts, progress); err != nil {
 			return nil, err
@@ -131,17 +132,19 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 		p := progress[a.Task]
 		p.Started = max(p.Started, a.Number)
 		spent := a.Outcome == scheduler.OutcomeFailed || (a.Outcome == scheduler.OutcomeConflict && a.Phase == scheduler.PhaseDone)
-		spent = spent || a.Outcome == scheduler.OutcomeInterrupted && fault.Mutant("spent-interrupted")
+		spent = spent && !a.Rejected || a.Outcome == scheduler.OutcomeInterrupted && fault.Mutant("spent-interrupted")
+		t.startable = t.startable || a.Consent.Start
 		if spent && a.Number > reset[a.Task] {
 			p.Spent++
 		}
 		if t.attempt == nil || a.Number > t.attempt.Number {
-			t.attempt = a
+			t.before, t.attempt = t.attempt, a
 			if a.Number > edited[a.Task] {
 				t.remember()
 			}
 			p.Held, p.Stopping = held(t), a.Canceling && a.EndedAt.IsZero()
-			p.Parked = waits(a) && !a.Canceling
+			p.Person = asks(a)
+			p.Parked = (waits(a) || asks(a)) && !a.Canceling
 		}
 		progress[a.Task] = p
 	}
@@ -175,6 +178,7 @@ func (e *Engine) begin(ctx context.Context, events int, requests []persistence.R
 		}
 		e.takeRequest(b, r)
 	}
+	e.restoreAsking(b)
 	if err := e.step(b, scheduler.Begin{}); err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
@@ -193,7 +197,8 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		if t.task.Status == scheduler.TaskCompleted {
 			e.cleanLater(b, t.attempt)
 		}
-		if t.task.Status != scheduler.TaskRunning || held(t) || waits(t.attempt) && !t.attempt.Canceling {
+		here := t.found != nil && t.attempt != nil && t.found.Number == t.attempt.Number // merged already
+		if t.task.Status != scheduler.TaskRunning || held(t) || (waits(t.attempt) || asks(t.attempt) && !here) && !t.attempt.Canceling {
 			continue
 		}
 		a := t.attempt
@@ -201,9 +206,10 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 			return fmt.Errorf("task %s is running but has no attempt: the store contradicts itself", id)
 		}
 		action, why := adoption(a, exits)
-		if t.found != nil && t.found.Number == a.Number {
+		if here {
 			action, why = ActionGoOn, mergedAlready
 			a.Phase, a.Saved, a.SavedRef = scheduler.PhaseMerging, t.found.Tip, t.pin
+			a.Consent.Wants, a.Consent.Merge = "", t.found.Tip
 			if a.Base == "" {
 				a.Base = t.found.Before
 			}
@@ -218,7 +224,7 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		if x, ok := exits[turnKey(a)]; ok && a.Phase == scheduler.PhaseWorking {
 			s.exit = &recordedExit{Exit: x}
 		}
-		if a.Canceling && (a.Work != nil || awaits(a)) && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) {
+		if a.Canceling && ((a.Work != nil || awaits(a)) && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) || asks(a)) {
 			s.from, s.stop = scheduler.PhaseWaiting, errCanceled
 		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{
@@ -263,6 +269,10 @@ func (e *Engine) reconcile(ctx context.Context, attempts []persistence.Attempt, 
 		if t.attempt == nil || t.attempt.Number < m.Number { // the very attempt follows
 			p := progress[id]
 			p.Started = m.Number - 1
+			progress[id] = p
+		} else if asks(t.attempt) { // for what it got: it is no longer parked
+			p := progress[id]
+			p.Parked, p.Person = false, false
 			progress[id] = p
 		}
 	}

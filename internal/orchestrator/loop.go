@@ -29,6 +29,9 @@ func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, er
 			break
 		}
 		b = &batch{}
+		if e.guard(b); !b.idle() {
+			continue
+		}
 		select {
 		case in := <-e.inbox:
 			e.take(b, in)
@@ -99,6 +102,7 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 			return fmt.Errorf("record what happened: %w", err)
 		}
 		fault.Point("engine.commit.after")
+		e.meterBatch(b)
 	}
 	for _, c := range b.acks {
 		c <- nil
@@ -145,6 +149,9 @@ func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
 		kind = event.RunPaused
 	case scheduler.RunWaiting:
 		kind = event.RunWaiting
+		if h, held := e.holds[budgetHold]; held {
+			d.Wants, d.Options = string(persistence.WishBudget), h.budget.parts
+		}
 		b.t.Error = reason
 	case scheduler.RunFailed:
 		b.t.Error = e.cause()
@@ -199,6 +206,13 @@ func (e *Engine) take(b *batch, in input) {
 		e.followEdit(b)
 	case asked:
 		b.asked = append(b.asked, in)
+	case budgetAsk:
+		var over *overBudget
+		if e.meter != nil {
+			e.meter.record(&in.attempt) // what it used may not be stored yet
+			over = e.spentOut(in.attempt.Task, e.o.Now())
+		}
+		b.after = append(b.after, func() { in.answer <- over })
 	case heldAsk:
 		h := e.holdOf(in.role)
 		b.after = append(b.after, func() { in.answer <- h })
@@ -213,10 +227,19 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	e.live--
 	t := e.tasks[in.attempt.Task]
 	t.cancel = nil
+	delete(e.running, in.attempt.Task)
 	t.adopt(in.attempt)
 	in.attempt = *t.attempt
+	if e.meter != nil { // what it used counts before anything starts in its place
+		e.meter.record(t.attempt)
+		e.guard(b)
+	}
 	b.t.Turns = append(b.t.Turns, in.turns...)
 	b.t.Events = append(b.t.Events, in.events...)
+	if in.park && asks(t.attempt) {
+		e.parkForPerson(b, t)
+		return
+	}
 	if in.park {
 		e.park(b, t)
 		return

@@ -128,6 +128,8 @@ func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, st
 		return ActionAgain, "it has no attempt"
 	case a.Outcome == scheduler.OutcomeConflict:
 		return ActionStill, "waits with a merge conflict"
+	case asks(a):
+		return askingProspect(a)
 	case a.Phase == scheduler.PhasePreparing:
 		return ActionAgain, fmt.Sprintf("attempt %d had not begun its work", a.Number)
 	case awaits(a):
@@ -143,6 +145,17 @@ func adoption(a *persistence.Attempt, exits map[string]process.Exit) (Action, st
 		return ActionAgain, fmt.Sprintf("attempt %d was cut off in its work", a.Number)
 	}
 	return ActionGoOn, fmt.Sprintf("its work was done; it was %s", a.Phase)
+}
+
+// askingProspect says how an attempt goes on that waits for a person.
+func askingProspect(a *persistence.Attempt) (Action, string) {
+	switch {
+	case a.Consent.Given:
+		return ActionGoOn, "it has what it waited for"
+	case a.Consent.Wants == persistence.WishBudget:
+		return ActionStill, oneLine(a.Consent.Reason)
+	}
+	return ActionStill, fmt.Sprintf("waits for your yes (approve: %s)", a.Consent.Wants)
 }
 
 // trustworthy says whether an exit that nobody watched is the command's own: one that was killed tells nothing

@@ -47,7 +47,11 @@ func (e *Engine) takeRequest(b *batch, r persistence.Request) {
 		e.takeEdit(b, r)
 		return
 	}
+	before := e.settled
 	err := e.obey(b, r)
+	if before != "" && e.settled == "" {
+		b.t.State = scheduler.RunRunning
+	}
 	done := persistence.RequestDone{ID: r.ID}
 	if err != nil {
 		done.Error = err.Error()
@@ -84,6 +88,18 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyAccept(b, c)
+	case RequestApprove:
+		var c ApproveRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyApprove(b, c)
+	case RequestBudget:
+		var c BudgetRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyBudget(b, c)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {

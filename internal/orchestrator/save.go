@@ -15,7 +15,11 @@ import (
 // keep saves the workspace of an attempt that ends without being merged.
 func (at *attempt) keep(what string, end ended) ended {
 	a := &at.a
-	if a.Workspace == "" || a.Phase == scheduler.PhasePreparing || a.Saved != "" {
+	phase := a.Phase
+	if phase == scheduler.PhaseWaiting && a.Consent.Wants != "" { // it never came further than to where it asked
+		phase = a.Consent.Back
+	}
+	if a.Workspace == "" || phase == scheduler.PhasePreparing || a.Saved != "" {
 		return end
 	}
 	outcome, reason := a.Outcome, a.Error

@@ -100,6 +100,9 @@ func (t *talk) takeUp(exit *recordedExit) (*message, provider.Result, error) {
 // turn runs one turn from its message to its end.
 func (t *talk) turn(m message) (r provider.Result, err error) {
 	at, w := t.at, t.w
+	if err := at.mayGoOn(); err != nil {
+		return r, err
+	}
 	env, err := at.environ()
 	if err != nil {
 		return r, err

@@ -20,7 +20,7 @@ import (
 // edited draws another plan for the same run: some tasks are gone, some new, some do or need something else.
 func (p simPlan) edited(seed uint64) simPlan {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	next := simPlan{does: map[scheduler.TaskID]simTask{}, concurrency: p.concurrency, merge: p.merge}
+	next := simPlan{does: map[scheduler.TaskID]simTask{}, concurrency: p.concurrency, options: p.options}
 	add := func(t scheduler.Task, does simTask) {
 		t.WritesFiles = []string{"own/" + string(t.ID)}
 		if does.shared != "" {
@@ -85,7 +85,7 @@ func (p simPlan) edited(seed uint64) simPlan {
 // request is what a client would ask for.
 func (p simPlan) request(t *testing.T) persistence.Request {
 	t.Helper()
-	body, err := json.Marshal(orchestrator.EditRequest{Name: "simulation", Plan: "edited", Tasks: p.tasks, Options: persistence.RunOptions{Merge: p.merge}})
+	body, err := json.Marshal(orchestrator.EditRequest{Name: "simulation", Plan: "edited", Tasks: p.tasks, Options: p.options})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,12 +138,15 @@ func (w *world) through(t *testing.T, what string, die func(owner int) *life) si
 			t.Fatalf("%s: owner %d ended with %v", what, owner, err)
 		}
 		end := w.look(t, what)
-		pending, err := w.store.PendingRequests(t.Context(), simRun)
-		if err != nil {
-			t.Fatal(err)
+		pending, perr := w.store.PendingRequests(t.Context(), simRun)
+		if perr != nil {
+			t.Fatal(perr)
 		}
 		if end.Run.Terminal() && len(pending) == 0 {
 			return end
+		}
+		if err == nil && end.Run == scheduler.RunWaiting && len(pending) == 0 {
+			w.person(t)
 		}
 	}
 	t.Fatalf("%s: not over after %d owners", what, mostLives)

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orchestrator/internal/invariants"
+	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/scheduler"
 )
@@ -36,6 +38,8 @@ type simTask struct {
 	shared  string // a file that others change too; empty = one of its own
 	half    bool   // what it does fits to the other halves only when they are joined
 	needs   []scheduler.TaskID
+	sends   bool // the person sends its first work back
+	denies  bool // the person does not want it to start
 }
 
 // write changes the files of a workspace; nil for a task that works in the repository's own folder.
@@ -89,7 +93,32 @@ type simPlan struct {
 	tasks       []*scheduler.Task
 	does        map[scheduler.TaskID]simTask
 	concurrency int
-	merge       persistence.Merging
+	options     persistence.RunOptions
+}
+
+// guarded adds steps that wait for a person, and budgets that are soon used up.
+func (p simPlan) guarded(seed uint64) simPlan {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	p.options.ApproveOf, p.options.BudgetOf = map[scheduler.TaskID][]scheduler.Approval{}, map[scheduler.TaskID]scheduler.Budget{}
+	for _, t := range p.tasks {
+		does := p.does[t.ID]
+		if rng.IntN(3) == 0 {
+			p.options.ApproveOf[t.ID] = append(p.options.ApproveOf[t.ID], scheduler.ApproveStart)
+			does.denies = rng.IntN(5) == 0
+		}
+		if rng.IntN(2) == 0 && t.Isolation != scheduler.IsolationNone {
+			p.options.ApproveOf[t.ID] = append(p.options.ApproveOf[t.ID], scheduler.ApproveMerge)
+			does.sends = rng.IntN(3) == 0
+		}
+		if rng.IntN(3) == 0 {
+			p.options.BudgetOf[t.ID] = scheduler.Budget{Time: time.Duration(1+rng.IntN(30)) * time.Millisecond}
+		}
+		p.does[t.ID] = does
+	}
+	if rng.IntN(3) == 0 {
+		p.options.Budget.Time = time.Duration(1+rng.IntN(60)) * time.Millisecond
+	}
+	return p
 }
 
 func drawSimPlan(seed uint64) simPlan {
@@ -127,9 +156,9 @@ func drawSimPlan(seed uint64) simPlan {
 		does.needs = t.DependsOn
 		p.tasks, p.does[id] = append(p.tasks, t), does
 	}
-	p.merge.Verify = true
+	p.options.Merge.Verify = true
 	if rng.IntN(3) == 0 {
-		p.merge.Commands = []string{gateRun, gateHalves}
+		p.options.Merge.Commands = []string{gateRun, gateHalves}
 	}
 	return p
 }
@@ -148,8 +177,7 @@ func (p simPlan) newWorld(t *testing.T, folder string) *world {
 	base := w.add(simCommit{files: map[string]string{"README": "a repository"}})
 	run := persistence.Run{
 		ID: simRun, Name: "simulation", Repository: "/repository", State: scheduler.RunRunning, Base: base, BaseRef: "main",
-		Branch: "orc/" + simRun, Concurrency: p.concurrency, Mark: "simulation", CreatedAt: time.Now(),
-		Options: persistence.RunOptions{Merge: p.merge},
+		Branch: "orc/" + simRun, Concurrency: p.concurrency, Mark: "simulation", CreatedAt: time.Now(), Options: p.options,
 	}
 	if err := store.CreateRun(t.Context(), run, p.tasks); err != nil {
 		t.Fatal(err)
@@ -210,8 +238,13 @@ func (w *world) finish(t *testing.T, what string, die func(owner int) *life) sim
 		if (err != nil) != l.dead {
 			t.Fatalf("%s: owner %d ended with %v", what, owner, err)
 		}
-		if end := w.look(t, what); end.Run.Terminal() {
+		end := w.look(t, what)
+		if end.Run.Terminal() {
 			return end
+		}
+		if err == nil && end.Run == scheduler.RunWaiting {
+			w.person(t)
+			continue
 		}
 		if err == nil {
 			t.Fatalf("%s: owner %d came to an end before the run did", what, owner)
@@ -219,6 +252,52 @@ func (w *world) finish(t *testing.T, what string, die func(owner int) *life) sim
 	}
 	t.Fatalf("%s: not over after %d owners", what, mostLives)
 	return simEnd{}
+}
+
+// person answers all that a run waits for, while nobody owns it.
+func (w *world) person(t *testing.T) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	run, err := w.store.GetRun(ctx, simRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempts, err := w.store.ListAttempts(ctx, simRun, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(kind string, payload any) {
+		body, err := json.Marshal(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.store.AddRequest(ctx, persistence.Request{Run: simRun, Kind: kind, Payload: string(body), CreatedAt: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		w.words++
+	}
+	sent := map[scheduler.TaskID]bool{}
+	for _, a := range attempts {
+		sent[a.Task] = sent[a.Task] || a.Rejected
+	}
+	before := w.words
+	if run.Options.Overspent != "" {
+		ask(orchestrator.RequestBudget, orchestrator.BudgetRequest{Set: scheduler.Budget{Time: time.Hour}})
+	}
+	for _, a := range attempts {
+		no := a.Asks() == persistence.WishMerge && w.tasks[a.Task].sends && !sent[a.Task] || a.Asks() == persistence.WishStart && w.tasks[a.Task].denies
+		switch a.Asks() {
+		case persistence.WishStart, persistence.WishMerge:
+			ask(orchestrator.RequestApprove, orchestrator.ApproveRequest{
+				Items: []orchestrator.Approved{{Task: a.Task, Attempt: a.Number, Wants: a.Asks()}}, Reject: no, Reason: "again",
+			})
+		case persistence.WishBudget:
+			ask(orchestrator.RequestBudget, orchestrator.BudgetRequest{Task: a.Task, Set: scheduler.Budget{Time: time.Hour}})
+		}
+	}
+	if w.words == before {
+		t.Fatalf("the run waits for nothing: %s", run.Error)
+	}
 }
 
 // simulate plays f in a bubble with a clock of its own, on a fresh run of the plan.
@@ -283,6 +362,48 @@ func TestSimulatedDeathAtEveryStepEndsAsUndisturbed(t *testing.T) {
 		}
 	}
 	t.Logf("%d runs", runs)
+}
+
+// TestSimulatedDeathAtEveryStepOfARunWithAPersonEndsAsUndisturbed is the same where a person says yes and no, and gives
+// more budget.
+func TestSimulatedDeathAtEveryStepOfARunWithAPersonEndsAsUndisturbed(t *testing.T) {
+	t.Parallel()
+	runs, waits := 0, 0
+	for seed := range graphs(10) {
+		p := drawSimPlan(seed).guarded(seed)
+		want := p.undisturbed(t)
+		for _, after := range []bool{false, true} {
+			for n, hit := 1, true; hit; n++ {
+				if n > mostSteps {
+					t.Fatalf("graph %d: more than %d steps", seed, mostSteps)
+				}
+				what := fmt.Sprintf("graph %d, death at step %d (after it: %v)", seed, n, after)
+				simulate(t, p, t.TempDir(), func(t *testing.T, w *world) {
+					left := n // steps until the death, which may come in a later life: a run that waits has ended its owner
+					var last *life
+					hit = false
+					got := w.finish(t, what, func(int) *life {
+						if last != nil && left > 0 {
+							left -= last.taken()
+							hit = hit || left <= 0
+						}
+						last = w.newLife(max(left, 0), after, false)
+						return last
+					})
+					hit = hit || last.hit()
+					waits += w.words
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Fatalf("%s ends differently (-undisturbed +this):\n%s", what, diff)
+					}
+				})
+				runs++
+			}
+		}
+	}
+	if waits == 0 {
+		t.Error("nobody was ever asked")
+	}
+	t.Logf("%d runs, %d words of a person", runs, waits)
 }
 
 // TestSimulatedDeathsInARowEndAsUndisturbed lets every owner die after a few steps.

@@ -35,6 +35,7 @@ type world struct {
 	folders map[string]map[string]string // workspace to its files
 	failed  map[string]int               // how often a command has said no: what a task itself remembers
 	edited  map[scheduler.TaskID]simTask // what tasks do by another plan; nil = there is none
+	words   int                          // that a person has given
 }
 
 type simCommit struct {
@@ -108,6 +109,13 @@ func (l *life) hit() bool {
 	l.at.Lock()
 	defer l.at.Unlock()
 	return l.stopAt > 0 && l.steps >= l.stopAt
+}
+
+// taken is how many steps the owner has done.
+func (l *life) taken() int {
+	l.at.Lock()
+	defer l.at.Unlock()
+	return l.steps
 }
 
 func (l *life) Apply(ctx context.Context, t persistence.Transition) (seq int64, err error) {

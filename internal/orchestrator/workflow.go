@@ -159,7 +159,7 @@ func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ende
 	switch {
 	case err != nil:
 		return "", over(at.end(err, ""))
-	case h == nil:
+	case h == nil || h.budget != nil: // the budget is looked at before each turn
 		return a.Phase, nil
 	case h.until.IsZero():
 		end := at.failed(fmt.Sprintf("%s cannot start: %s", role, oneLine(h.reason)), true)

@@ -46,6 +46,8 @@ type attemptDetail struct {
 	Broke     *Breakage           `json:"broke,omitempty"`
 	Handed    bool                `json:"handed,omitempty"`
 	Resolve   *Resolution         `json:"resolve,omitempty"`
+	Consent   Consent             `json:"consent,omitzero"`
+	Rejected  bool                `json:"rejected,omitempty"`
 }
 
 // encodeAttempts gives each attempt's detail as stored.
@@ -58,6 +60,7 @@ func encodeAttempts(list []Attempt) ([]string, error) {
 			Conflicts: a.Conflicts, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
 			ExitCode: a.ExitCode, Note: a.Note, Canceling: a.Canceling, Cleaned: a.Cleaned, Work: a.Work,
 			Onto: a.Onto, Checked: a.Checked, Misfit: a.Misfit, Awaits: a.Awaits, Broke: a.Broke, Handed: a.Handed, Resolve: a.Resolve,
+			Consent: a.Consent, Rejected: a.Rejected,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("encode attempt %d of %s: %w", a.Number, a.Task, err)
@@ -123,5 +126,6 @@ func scanAttempt(r scanner) (a Attempt, err error) {
 	a.Files, a.Additions, a.Deletions, a.ExitCode = d.Files, d.Additions, d.Deletions, d.ExitCode
 	a.Note, a.Canceling, a.Cleaned, a.Work = d.Note, d.Canceling, d.Cleaned, d.Work
 	a.Onto, a.Checked, a.Misfit, a.Awaits, a.Broke, a.Handed, a.Resolve = d.Onto, d.Checked, d.Misfit, d.Awaits, d.Broke, d.Handed, d.Resolve
+	a.Consent, a.Rejected = d.Consent, d.Rejected
 	return a, nil
 }

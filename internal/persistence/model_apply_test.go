@@ -59,7 +59,7 @@ func (m *model) drawAttempt(r *rapid.T) persistence.Attempt {
 		Task: rapid.SampledFrom(modelTasks).Draw(r, "task"), Number: rapid.IntRange(1, 2).Draw(r, "number"),
 		Phase:   rapid.SampledFrom([]scheduler.Phase{scheduler.PhaseWorking, scheduler.PhaseDone}).Draw(r, "phase"),
 		Outcome: rapid.SampledFrom([]scheduler.Outcome{"", scheduler.OutcomeSucceeded, scheduler.OutcomeFailed}).Draw(r, "outcome"),
-		Output:  rapid.String().Draw(r, "output"), StartedAt: m.now, Canceling: rapid.Bool().Draw(r, "canceling"),
+		Output:  rapid.String().Draw(r, "output"), StartedAt: m.now, Canceling: rapid.Bool().Draw(r, "canceling"), Rejected: rapid.Bool().Draw(r, "rejected"),
 	}
 	if rapid.Bool().Draw(r, "ended") {
 		a.EndedAt = m.now.Add(time.Duration(rapid.IntRange(-1, 50).Draw(r, "took")) * time.Millisecond)

@@ -175,6 +175,15 @@ type RunOptions struct {
 	// person. never: the agent is told to decide by itself. fail: the attempt fails.
 	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`
 	Questions   string                      `json:"questions,omitempty"`
+	// The steps that a person has to say yes to: of the tasks named, and of all others.
+	ApproveOf map[scheduler.TaskID][]scheduler.Approval `json:"approve_of,omitempty"`
+	Approve   []scheduler.Approval                      `json:"approve,omitempty"`
+	// The budgets: of the whole run, of the tasks named, and of each other task. More that a person gives is added here.
+	Budget     scheduler.Budget                      `json:"budget,omitzero"`
+	BudgetOf   map[scheduler.TaskID]scheduler.Budget `json:"budget_of,omitempty"`
+	TaskBudget scheduler.Budget                      `json:"task_budget,omitzero"`
+	// Overspent says how the run's budget is used up, so that nothing of it starts; empty = it is not.
+	Overspent string `json:"overspent,omitempty"`
 	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
 	Sandbox       string   `json:"sandbox,omitempty"`
 	SandboxWrites []string `json:"sandbox_writes,omitempty"`
@@ -284,6 +293,9 @@ type Attempt struct {
 	Handed  bool             // its conflict is the resolver's now: the next attempt is about that
 	Resolve *Resolution      // the conflict that it is to resolve, instead of doing its task; nil = none
 	Broke   *Breakage        // what was found wrong once it was merged; nil = nothing
+
+	Consent  Consent // what it wants of a person, and what they said
+	Rejected bool    // it failed because a person did not want its work, which spends no attempt
 }
 
 // Breakage is a gate that fails on the merged work since an attempt's work is in it.

@@ -92,11 +92,11 @@ var aliases = map[string]string{
 
 // Keys that the format will have; they are refused, not ignored.
 var (
-	laterPlanKeys = []string{"budget", "approve", "vars", "providers", "notify", "include"}
+	laterPlanKeys = []string{"vars", "providers", "notify", "include"}
 	laterTaskKeys = []string{
-		"budget", "approve", "vars", "permissions", "model", "when", "if", "env",
+		"vars", "permissions", "model", "when", "if", "env",
 	}
-	laterDefaultsKeys = []string{"budget", "approve", "permissions", "model", "env"}
+	laterDefaultsKeys = []string{"permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
 	laterRetryKeys    = []string{"backoff", "delay"}
 	laterMergeKeys    = []string{"into", "style"}
@@ -122,6 +122,7 @@ func (c *checker) check() {
 	c.draft.configured = c.o.Workflows
 	c.checkWorkflows()
 	c.checkAgents()
+	c.checkPerson()
 	c.spread()
 	c.resolve()
 	c.findCycles()

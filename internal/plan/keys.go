@@ -55,6 +55,7 @@ var planKeys = []key[draft]{
 		set:   func(c *checker, d *draft, f document.Field) { d.strict, _ = c.Bool(f.Value, "`strict_writes`") },
 	},
 	questionsKey(func(d *draft) *settings { return &d.whole }),
+	budgetKey(func(d *draft) *settings { return &d.whole }, aboutRunBudget),
 	{
 		name: "defaults", shape: object("defaults"), examples: []any{map[string]any{"agent": "coder", "timeout": "30m"}},
 		about: "Settings of tasks that do not have their own.",
@@ -93,7 +94,7 @@ var planKeys = []key[draft]{
 
 // The keys below `defaults`.
 var defaultsKeys = []key[settings]{
-	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), workflowKey(same), workspaceKey(same),
+	agentKey(same), timeoutKey(same), retryKey(same), verifyKey(same), isolationKey(same), failureKey(same), strictKey(same), questionsKey(same), approveKey(same), budgetKey(same, aboutTaskBudget), workflowKey(same), workspaceKey(same),
 }
 
 // The keys of a task.
@@ -140,7 +141,7 @@ var taskKeys = []key[task]{
 		about: "Globs of the files that the task may change, relative to the repository (*, **, ?, [..], {a,b}). Tasks whose globs overlap do not run at the same time.",
 		set:   (*checker).setWrites,
 	},
-	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), workflowKey(ofTask), workspaceKey(ofTask),
+	verifyKey(ofTask), retryKey(ofTask), timeoutKey(ofTask), failureKey(ofTask), isolationKey(ofTask), strictKey(ofTask), questionsKey(ofTask), approveKey(ofTask), budgetKey(ofTask, aboutTaskBudget), workflowKey(ofTask), workspaceKey(ofTask),
 }
 
 // The keys of `merge`.

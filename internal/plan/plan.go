@@ -96,7 +96,9 @@ type settings struct {
 	strict    *bool            // nil = not given
 	setup     *scheduler.Setup // nil = not given
 	questions string           // one of Questions; empty = not given
-	workflow  document.Item    // the name of one, or none; empty = not given
+	approve   asked
+	budget    limits
+	workflow  document.Item // the name of one, or none; empty = not given
 }
 
 // StrictWrites returns the tasks whose attempts fail when they change files outside of what they write.
@@ -127,16 +129,7 @@ func (p *Plan) Questions() string { return first(p.defaults.questions, p.whole.q
 
 // QuestionsOf are the tasks that say it themselves.
 func (p *Plan) QuestionsOf() map[scheduler.TaskID]string {
-	var own map[scheduler.TaskID]string
-	for i := range p.tasks {
-		if t := &p.tasks[i]; t.questions != "" {
-			if own == nil {
-				own = map[scheduler.TaskID]string{}
-			}
-			own[scheduler.TaskID(t.id)] = t.questions
-		}
-	}
-	return own
+	return own(p, func(t *task) (string, bool) { return t.questions, t.questions != "" })
 }
 
 // MergeVerify says whether what a merge makes is checked before it counts, and by which commands; without any, by the

@@ -26,6 +26,7 @@ func Schema() []byte {
 		"defaults":  describeLevel(defaultsKeys),
 		"agent":     agentSchema(),
 		"retry":     describeLevel(retryKeys),
+		"budget":    budgetSchema(),
 		"workspace": describeLevel(workspaceKeys),
 		"for_each":  describeLevel(eachKeys),
 		"merge":     describeLevel(mergeKeys),

@@ -68,6 +68,10 @@ func (v validator) word(schema map[string]any, word string, arg, value any) stri
 		if isNumber && number < arg.(float64) {
 			return fmt.Sprintf("%v is less than %v", value, arg)
 		}
+	case "exclusiveMinimum":
+		if isNumber && number <= arg.(float64) {
+			return fmt.Sprintf("%v is not more than %v", value, arg)
+		}
 	case "maximum":
 		if isNumber && number > arg.(float64) {
 			return fmt.Sprintf("%v is more than %v", value, arg)
@@ -184,6 +188,7 @@ func TestEveryKeyIsInTheSchemaAndTheOtherWayRound(t *testing.T) {
 	}{
 		"plan": {root, names(planKeys)}, "task": {definitions["task"], names(taskKeys)}, "defaults": {definitions["defaults"], names(defaultsKeys)},
 		"agent": {definitions["agent"], names(agentKeys)}, "retry": {definitions["retry"], names(retryKeys)},
+		"budget": {definitions["budget"], names(budgetKeys)},
 	} {
 		properties := level.schema.(map[string]any)["properties"].(map[string]any)
 		if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(slices.Values(level.keys)); !slices.Equal(got, want) {

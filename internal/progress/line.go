@@ -92,6 +92,10 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		l.word, l.details = "answered", view.SanitizeLine(e.Message)
 	case event.TaskReviewed:
 		l.word, l.details = "reviewed", reviewed(e)
+	case event.TaskApproval, event.TaskBudget:
+		l.word, l.details, l.loud = "waiting", t.Reason, true
+	case event.TaskGranted:
+		l.word, l.details = "approved", view.SanitizeLine(e.Wants)
 	case event.TaskWaiting:
 		l.word, l.details, l.loud = "waiting", waiting(t), true
 	case event.TaskConflict:

@@ -66,13 +66,36 @@ func (s *summary) afterFailure() []command {
 
 func (s *summary) whenWaiting() []command {
 	var commands []command
-	if waits := s.run.Waits(); len(waits) > 0 {
-		id := waits[0].ID
-		commands = append(commands,
-			command{"orc diff " + id, "what it changed"},
-			command{"orc retry " + id, "do it again on top of what is merged"})
+	if len(s.run.Parts) > 0 {
+		commands = append(commands, command{"orc resume --budget " + view.More("", s.run.Parts), "give the run more, and go on"})
 	}
-	return append(commands, command{"orc status", "how each task stands"}, command{"orc resume", "go on"})
+	for i, t := range s.run.Waits() {
+		if i == maxCauses {
+			break
+		}
+		switch t.Wants {
+		case "start":
+			commands = append(commands, command{"orc approve " + t.ID, "let it start, or --reject \"why\""})
+		case "merge":
+			commands = append(commands, command{"orc diff " + t.ID, "what it changed"},
+				command{"orc approve " + t.ID, "merge it, or --reject \"why\""})
+		case "budget":
+			if len(s.run.Parts) == 0 {
+				commands = append(commands, command{"orc resume --budget " + view.More(t.ID, t.Parts), "give it more, and go on"})
+			}
+		default:
+			if i == 0 {
+				commands = append(commands,
+					command{"orc diff " + t.ID, "what it changed"},
+					command{"orc retry " + t.ID, "do it again on top of what is merged"})
+			}
+		}
+	}
+	commands = append(commands, command{"orc status", "how each task stands"})
+	if len(s.run.Parts) == 0 {
+		commands = append(commands, command{"orc resume", "go on"})
+	}
+	return commands
 }
 
 // finished offers the work of the tasks that are done.

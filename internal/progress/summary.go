@@ -166,6 +166,14 @@ func who(t *view.Task) string {
 // waits names what waits for a person.
 func (s *summary) waits() {
 	for _, t := range s.run.Waits() {
+		switch {
+		case t.Wants == "budget":
+			s.line("\n%s: %s", t.ID, t.Reason)
+			continue
+		case t.Wants != "":
+			s.line("\n%s %s", t.ID, t.Reason)
+			continue
+		}
 		s.line("\n%s could not be merged%s", t.ID, prefixed(": ", t.Error))
 		for i, path := range t.Paths {
 			if i == maxNames {

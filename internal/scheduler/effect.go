@@ -54,8 +54,8 @@ type Refused struct {
 //   - RunFailed: everything is settled, something failed or was canceled by itself
 //   - RunCanceled: everything is settled, and the run was canceled before it had all settled
 //   - RunPaused: paused with work left
-//   - RunWaiting: held tasks, tasks of agents that a person must release, and nothing but what depends on them, are
-//     left
+//   - RunWaiting: held tasks, tasks that wait for a person's word, tasks of agents that a person must release, and
+//     nothing but what depends on them or on their files, are left
 type Quiet struct{ State RunState }
 
 func (Changed) effect()  {}

@@ -22,6 +22,7 @@ type replay struct {
 	held     map[TaskID]bool
 	stopping map[TaskID]bool
 	parked   map[TaskID]int  // their attempts' numbers
+	asking   map[TaskID]bool // those of the parked that wait for a person's word
 	due      map[TaskID]bool // parked, and told so
 	holds    map[string]bool
 	quiet    RunState
@@ -40,7 +41,7 @@ func newReplay(t failer, tasks []*Task, o Options) *replay {
 	r := &replay{
 		t: t, byID: map[TaskID]*Task{}, options: o, progress: map[TaskID]Progress{},
 		attempts: map[TaskID]int{}, held: map[TaskID]bool{}, stopping: map[TaskID]bool{}, settled: map[TaskID]bool{},
-		parked: map[TaskID]int{}, due: map[TaskID]bool{}, holds: map[string]bool{},
+		parked: map[TaskID]int{}, asking: map[TaskID]bool{}, due: map[TaskID]bool{}, holds: map[string]bool{},
 	}
 	for _, task := range tasks {
 		c := *task
@@ -110,6 +111,10 @@ func (r *replay) step(in Input) []Effect {
 		if number, ok := r.attempts[in.Task]; ok {
 			delete(r.attempts, in.Task)
 			r.parked[in.Task] = number
+			r.asking[in.Task] = in.Person
+		} else if _, ok := r.parked[in.Task]; ok && in.Person && !r.asking[in.Task] {
+			r.asking[in.Task] = true
+			delete(r.due, in.Task)
 		}
 	case Due:
 		if _, ok := r.parked[in.Task]; ok {
@@ -122,6 +127,9 @@ func (r *replay) step(in Input) []Effect {
 	}
 	if end, ok := in.(AttemptEnded); ok {
 		delete(r.attempts, end.Task)
+		if end.Outcome == OutcomeFailed && r.asking[end.Task] {
+			r.unpark(end.Task)
+		}
 		if end.Outcome != OutcomeInterrupted && end.Outcome != OutcomeConflict {
 			delete(r.held, end.Task)
 		}
@@ -153,13 +161,11 @@ func (r *replay) step(in Input) []Effect {
 				r.t.Fatalf("%#v, but its time has not come", e)
 			}
 			r.attempts[e.Task] = r.parked[e.Task]
-			delete(r.parked, e.Task)
-			delete(r.due, e.Task)
+			r.unpark(e.Task)
 		case Stop:
 			if number, ok := r.parked[e.Task]; ok {
 				r.attempts[e.Task] = number
-				delete(r.parked, e.Task)
-				delete(r.due, e.Task)
+				r.unpark(e.Task)
 			}
 			r.stopping[e.Task] = true
 		case Held:
@@ -182,11 +188,21 @@ func (r *replay) step(in Input) []Effect {
 		if p.Held != r.held[id] {
 			r.t.Fatalf("task %s: held is %v, told %v", id, p.Held, r.held[id])
 		}
+		if _, waits := r.parked[id]; p.Parked != waits || p.Person != r.asking[id] {
+			r.t.Fatalf("task %s: %+v, told that it is parked: %v, for a person: %v", id, p, waits, r.asking[id])
+		}
 		if got, _ := r.state.Status(id); got != r.byID[id].Status {
 			r.t.Fatalf("task %s is %s, told %s", id, got, r.byID[id].Status)
 		}
 	}
 	return effects
+}
+
+// unpark forgets that a task is parked.
+func (r *replay) unpark(id TaskID) {
+	delete(r.parked, id)
+	delete(r.asking, id)
+	delete(r.due, id)
 }
 
 // running returns the tasks with an attempt under way, in plan order.
@@ -204,8 +220,8 @@ func (r *replay) statuses() map[TaskID]string {
 	m := map[TaskID]string{}
 	for _, t := range r.tasks {
 		m[t.ID] = string(t.Status) + " " + t.Error
-		if r.held[t.ID] {
-			m[t.ID] = "held"
+		if r.held[t.ID] || r.asking[t.ID] {
+			m[t.ID] = "waits for a person"
 		}
 	}
 	return m
@@ -235,7 +251,7 @@ func expected(tasks []*Task, ends map[TaskID]Outcome) (map[TaskID]string, RunSta
 			want[t.ID] = "completed "
 		case ends[t.ID] == OutcomeConflict:
 			waits[t.ID] = true
-			want[t.ID] = "held"
+			want[t.ID] = "waits for a person"
 		case t.FailureMode == FailSkip:
 			want[t.ID] = "skipped needs a" // its own error, see ambiguous below
 		case t.FailureMode == FailSoft:
@@ -260,7 +276,8 @@ func expected(tasks []*Task, ends map[TaskID]Outcome) (map[TaskID]string, RunSta
 var every = flag.Bool("every", false, "play all graphs of five tasks, not one in 16")
 
 // TestEveryGraphOfFiveTasksEndsAsTheRulesSay tries every graph of up to five tasks, failure mode, outcome and order of
-// completion, with and without a crash after every step. The error of every failed attempt is the most confusing one
+// completion, with and without a crash after every step. What conflicts in one half of the runs waits for a person's word
+// in the other. The error of every failed attempt is the most confusing one
 // that there is. Of the graphs of five tasks it plays one in 16, unless -every is given.
 func TestEveryGraphOfFiveTasksEndsAsTheRulesSay(t *testing.T) {
 	const maxTasks = 5
@@ -407,7 +424,12 @@ func everyOrder(t *testing.T, tasks []*Task, ends map[TaskID]Outcome, want map[T
 				pick = choices[len(made)]
 			}
 			made, of = append(made, pick), append(of, len(running))
-			r.step(AttemptEnded{Task: running[pick], Outcome: ends[running[pick]], Error: "needs a"})
+			end := ends[running[pick]]
+			if end == OutcomeConflict && salt%2 == 1 {
+				r.step(Parked{Task: running[pick], Person: true})
+			} else {
+				r.step(AttemptEnded{Task: running[pick], Outcome: end, Error: "needs a"})
+			}
 			if crash {
 				r.crash()
 			}

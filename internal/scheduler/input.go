@@ -11,21 +11,27 @@ type Input interface{ input() }
 // and whoever knows its fate reports it with AttemptEnded.
 type Begin struct{}
 
-// AttemptEnded says that the present attempt of a running or held task is over.
+// AttemptEnded says that the present attempt of a running or held task is over. Of one that waits for a person's word
+// it can only have failed.
 type AttemptEnded struct {
 	Task    TaskID
 	Outcome Outcome
 	Result  *string // the final summary, with OutcomeSucceeded; nil = none
 	Error   string  // why, with OutcomeFailed and OutcomeConflict
 	Final   bool    // do not try again, even if attempts are left
+	// With OutcomeFailed: a person does not want its work. It spends nothing, and another attempt follows in any case.
+	Rejected bool
 }
 
-// Parked says that the present attempt of a running task has to wait until a time. It spends nothing, gives its slot
-// back and keeps its files, for it will go on in the same workspace.
-type Parked struct{ Task TaskID }
+// Parked says that the present attempt of a running task has to wait, until a time or for a person's word. It spends
+// nothing, gives its slot back and keeps its files, for it will go on in the same workspace.
+type Parked struct {
+	Task   TaskID
+	Person bool // for a person's word: the run waits when nothing else is left; a task parked until a time may come to that
+}
 
-// Due says that the time has come that a parked task waited for: it goes on, by GoOn, as soon as it has a slot, before
-// tasks that have not started. A rebuilt State has to be told again.
+// Due says that what a parked task waited for is there, its time or a person's word: it goes on, by GoOn, as soon as it
+// has a slot, before tasks that have not started. A rebuilt State has to be told again.
 type Due struct{ Task TaskID }
 
 // Hold keeps tasks of an agent from starting; what runs goes on. A rebuilt State has to be told again.

@@ -18,18 +18,24 @@ func (s *State) unlist(i int32) {
 }
 
 // park follows Parked.
-func (s *State) park(id TaskID) {
-	i, ok := s.index[id]
+func (s *State) park(in Parked) {
+	i, ok := s.index[in.Task]
 	if !ok {
-		s.refuse(id, "there is no such task")
+		s.refuse(in.Task, "there is no such task")
 		return
 	}
+	on := attemptParked
+	if in.Person {
+		on = attemptAsks
+	}
 	n := &s.nodes[i]
+	if !s.move(i, on, "") {
+		s.refuse(in.Task, "it has no attempt under way: it is %s", n.place)
+		return
+	}
 	n.due = false
-	if !s.move(i, attemptParked, "") {
-		s.refuse(id, "it has no attempt under way: it is %s", n.place)
-	} else if n.place == stopping {
-		s.emit(Stop{Task: id})
+	if n.place == stopping {
+		s.emit(Stop{Task: in.Task})
 	}
 }
 
@@ -42,23 +48,25 @@ func (s *State) timeCame(id TaskID) {
 	}
 	n := &s.nodes[i]
 	switch {
-	case n.place != parked:
-		s.refuse(id, "it does not wait for a time: it is %s", n.place)
+	case n.place != parked && n.place != asking:
+		s.refuse(id, "it waits neither for a time nor for a person's word: it is %s", n.place)
 	case !n.due:
 		n.due = true
 		s.due = append(s.due, i)
 	}
 }
 
-// nextDue lets the first parked task go on whose time has come, if there is one.
+// nextDue lets the first parked or asking task go on that can, if there is one.
 func (s *State) nextDue() bool {
 	for len(s.due) > 0 {
 		i := s.due[0]
 		s.due = s.due[1:]
 		n := &s.nodes[i]
-		if n.due && n.place == parked { // else it was canceled meanwhile
-			n.due = false
-			s.move(i, timeHasCome, "")
+		if !n.due {
+			continue
+		}
+		n.due = false
+		if s.move(i, timeHasCome, "") || s.move(i, wordGiven, "") { // else it was canceled meanwhile
 			s.emit(GoOn{Task: n.id})
 			return true
 		}
@@ -89,13 +97,19 @@ func (s *State) release(agent string) {
 	}
 }
 
-// onlyAPersonCan says whether every eligible task waits for a person to release its agent.
+// onlyAPersonCan says, while nothing runs, whether every eligible task waits for a person: to release its agent, or for
+// a task to go on that waits for their word and has its files.
 func (s *State) onlyAPersonCan() bool {
 	if s.counts[eligible] == 0 {
 		return true
 	}
 	for i := range s.nodes {
-		if n := &s.nodes[i]; n.place == eligible && !s.holds[n.agent] {
+		n := &s.nodes[i]
+		if n.place != eligible {
+			continue
+		}
+		person, onHold := s.holds[n.agent]
+		if onHold && !person || !onHold && s.counts[asking] == 0 {
 			return false
 		}
 	}

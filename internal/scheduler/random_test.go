@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 		agent := func() string { return rapid.SampledFrom([]string{"coder", "reviewer"}).Draw(rt, "agent") }
 		for range rapid.IntRange(0, 60).Draw(rt, "steps") {
 			running := r.running()
-			switch k := rapid.IntRange(0, 33).Draw(rt, "input"); {
+			switch k := rapid.IntRange(0, 36).Draw(rt, "input"); {
 			case k == 0:
 				do(CancelTask{task()})
 			case k == 1:
@@ -98,15 +99,19 @@ func TestAnyRunKeepsTheRules(t *testing.T) {
 			case k == 10:
 				do(Release{agent()})
 			case k == 11:
-				do(Parked{task()}) // perhaps not running
+				do(Parked{Task: task(), Person: rapid.Bool().Draw(rt, "person")}) // perhaps not running
 			case k == 12 && len(running) > 0:
-				do(Parked{rapid.SampledFrom(running).Draw(rt, "which")})
+				do(Parked{Task: rapid.SampledFrom(running).Draw(rt, "which"), Person: rapid.Bool().Draw(rt, "person")})
+			case k == 14 && len(r.parked) > 0:
+				do(Due{rapid.SampledFrom(slices.Sorted(maps.Keys(r.parked))).Draw(rt, "which")})
+			case k == 15 && len(r.asking) > 0:
+				do(AttemptEnded{Task: rapid.SampledFrom(slices.Sorted(maps.Keys(r.asking))).Draw(rt, "which"), Outcome: OutcomeFailed, Rejected: rapid.Bool().Draw(rt, "rejected"), Error: "no"})
 			case k == 13:
 				do(Due{task()}) // perhaps not parked
 			case len(running) > 0:
 				do(AttemptEnded{
 					Task: rapid.SampledFrom(running).Draw(rt, "which"), Outcome: drawOutcome(rt), Error: "boom",
-					Final: rapid.IntRange(0, 5).Draw(rt, "final") == 0,
+					Final: rapid.IntRange(0, 5).Draw(rt, "final") == 0, Rejected: rapid.IntRange(0, 5).Draw(rt, "rejected") == 0,
 				})
 			}
 		}
@@ -194,6 +199,12 @@ func (r *replay) checkRules(t *rapid.T) {
 			}
 		}
 	}
+	if r.quiet == "" && len(active) == 0 && !r.options.Paused && s.begun && !r.goesOnByItself() {
+		t.Fatalf("nothing runs, nothing goes on by itself, and the run is not quiet: %v", r.statuses())
+	}
+	if r.quiet == RunWaiting && r.goesOnByItself() {
+		t.Fatalf("the run waits for a person, and yet something goes on by itself: %v", r.statuses())
+	}
 	if r.options.Paused || len(active) >= limit {
 		return
 	}
@@ -211,6 +222,19 @@ func (r *replay) checkRules(t *rapid.T) {
 			t.Fatalf("%s could start and does not; running %v", task.ID, active)
 		}
 	}
+}
+
+// goesOnByItself says whether time alone brings something on: a task parked until then, or one whose agent is on hold.
+func (r *replay) goesOnByItself() bool {
+	for id := range r.parked {
+		if !r.asking[id] {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.tasks, func(t *Task) bool {
+		person, onHold := r.holds[t.AgentRole]
+		return t.Status == TaskEligible && onHold && !person
+	})
 }
 
 // TestTasksStartInOrderOfPriority holds every start against the choice that a slow, plain search makes.

@@ -22,7 +22,8 @@ type Progress struct {
 	Spent    int  // how many of them count against Task.Attempts: failed or in conflict, since the last retry
 	Held     bool // running, but its attempt waits for a person
 	Stopping bool // running, and a person asked to cancel it
-	Parked   bool // running, but its attempt waits until a time
+	Parked   bool // running, but its attempt waits until a time, or
+	Person   bool // with Parked: for a person's word
 }
 
 // The texts in Task.Error that say why a task was not run. They are written by this package alone and read back
@@ -54,7 +55,7 @@ type State struct {
 	canceled    bool // the run, and not retried since
 
 	ready     *readyTasks
-	due       []int32         // parked tasks whose time has come, first come first served
+	due       []int32         // parked and asking tasks that can go on, first come first served
 	holds     map[string]bool // agents whose tasks do not start: true = until a person lifts it
 	estimates *estimates
 
@@ -79,7 +80,7 @@ type node struct {
 	blocked int32  // needs that are settled and stand in its way
 	root    int32  // of a task skipped for another one: that one; else -1
 	listed  bool   // it is among the ready tasks
-	due     bool   // parked, and its time has come
+	due     bool   // parked or asking, and what it waited for is there
 }
 
 // NewState checks the graph and takes over statuses, results and errors; it keeps no reference to tasks. Tasks are
@@ -138,6 +139,8 @@ func (s *State) restore(i int32, t *Task, p Progress) error {
 			n.place = held
 		} else if p.Stopping {
 			n.place, n.stop = stopping, canceledText // or with the run, which Begin then says again
+		} else if p.Parked && p.Person {
+			n.place = asking
 		} else if p.Parked {
 			n.place = parked
 		}
@@ -262,7 +265,10 @@ func (s *State) Progress(id TaskID) (p Progress, ok bool) {
 		return Progress{}, false
 	}
 	n := &s.nodes[i]
-	return Progress{Started: n.started, Spent: n.spent, Held: n.place == held, Stopping: n.place == stopping, Parked: n.place == parked}, true
+	return Progress{
+		Started: n.started, Spent: n.spent, Held: n.place == held, Stopping: n.place == stopping,
+		Parked: n.place == parked || n.place == asking, Person: n.place == asking,
+	}, true
 }
 
 // Counts returns how many tasks have each status; statuses without a task are absent.

@@ -14,7 +14,7 @@ func (s *State) Step(in Input) []Effect {
 	case AttemptEnded:
 		s.attemptEnded(in)
 	case Parked:
-		s.park(in.Task)
+		s.park(in)
 	case Due:
 		s.timeCame(in.Task)
 	case Hold:
@@ -107,7 +107,7 @@ func (s *State) attemptEnded(in AttemptEnded) {
 		return
 	}
 	n := &s.nodes[i]
-	if n.place != running && n.place != stopping && n.place != held {
+	if n.place != running && n.place != stopping && n.place != held && !(n.place == asking && in.Outcome == OutcomeFailed) {
 		s.refuse(in.Task, "it has no attempt under way: it is %s", n.place)
 		return
 	}
@@ -121,7 +121,11 @@ func (s *State) attemptEnded(in AttemptEnded) {
 		s.move(i, attemptSucceeded, "")
 		s.settled(i)
 	case OutcomeFailed:
-		s.attemptFailed(i, in.Error, last)
+		if in.Rejected {
+			s.attemptRejected(i, in.Error)
+		} else {
+			s.attemptFailed(i, in.Error, last)
+		}
 	case OutcomeConflict:
 		s.attemptConflict(i, in.Error, last)
 	case OutcomeInterrupted:
@@ -171,6 +175,23 @@ func (s *State) attemptFailed(i int32, errText string, last bool) {
 func (s *State) again(i int32, on trigger) {
 	n := &s.nodes[i]
 	s.move(i, on, fmt.Sprintf("attempt %d of %d failed", n.spent, n.allowed))
+	s.emit(Retrying{Task: n.id, Spent: n.spent, Allowed: n.allowed, Error: n.err})
+	s.resettle(i)
+}
+
+// attemptRejected puts the task back whatever attempts it has left: it is a person who wants another.
+func (s *State) attemptRejected(i int32, errText string) {
+	n := &s.nodes[i]
+	if n.place == stopping {
+		s.attemptCanceled(i, attemptRejected)
+		return
+	}
+	if n.place == held {
+		s.refuse(n.id, "its work conflicts: that cannot be rejected")
+		return
+	}
+	n.err = errText
+	s.move(i, attemptRejected, "rejected by a person")
 	s.emit(Retrying{Task: n.id, Spent: n.spent, Allowed: n.allowed, Error: n.err})
 	s.resettle(i)
 }
@@ -232,7 +253,7 @@ func (s *State) cancelAll() {
 	for i := range s.nodes {
 		n := &s.nodes[i]
 		switch {
-		case n.place == running, n.place == parked:
+		case n.place == running, n.place == parked, n.place == asking:
 			n.stop = runCanceledText
 			s.move(int32(i), runCanceled, "")
 			s.emit(Stop{Task: n.id})
@@ -296,7 +317,7 @@ func (s *State) dispatch() {
 
 // quietState is empty while something runs or can start.
 func (s *State) quietState() RunState {
-	open := s.counts[pending] + s.counts[eligible] + s.counts[held] + s.counts[parked]
+	open := s.counts[pending] + s.counts[eligible] + s.counts[held] + s.counts[parked] + s.counts[asking]
 	switch {
 	case !s.begun || s.counts[running]+s.counts[stopping] > 0:
 		return ""
@@ -304,7 +325,7 @@ func (s *State) quietState() RunState {
 		return RunPaused
 	case s.counts[parked] > 0:
 		return ""
-	case open > 0 && s.counts[held]+s.counts[eligible] > 0 && s.onlyAPersonCan():
+	case open > 0 && s.counts[held]+s.counts[asking]+s.counts[eligible] > 0 && s.onlyAPersonCan():
 		return RunWaiting
 	case open > 0:
 		return ""

@@ -106,7 +106,7 @@ const (
 	PhaseVerifying Phase = "verifying" // the gates run
 	PhaseSaving    Phase = "saving"    // the workspace is committed to a ref of ours
 	PhaseMerging   Phase = "merging"   // the saved work goes into the integration branch
-	PhaseWaiting   Phase = "waiting"   // for a person (a conflict, a question) or until a time
+	PhaseWaiting   Phase = "waiting"   // for a person (a conflict, an approval, a budget) or until a time
 	PhaseDone      Phase = "done"      // over; Outcome says how
 )
 

@@ -10,6 +10,7 @@ const (
 	stopping // running, and a person asked to cancel it
 	held     // running, and its attempt waits for a person; it has no slot and no files
 	parked   // running, and its attempt waits until a time; it has its files and no slot
+	asking   // running, and its attempt waits for a person's word; it has its files and no slot
 	completed
 	failed
 	skipped
@@ -17,17 +18,17 @@ const (
 	places // how many there are
 )
 
-var placeNames = [places]string{"pending", "eligible", "running", "stopping", "held", "parked", "completed", "failed", "skipped", "canceled"}
+var placeNames = [places]string{"pending", "eligible", "running", "stopping", "held", "parked", "asking", "completed", "failed", "skipped", "canceled"}
 
 func (p place) String() string { return placeNames[p] }
 
 func (p place) settled() bool { return p >= completed }
 
-// active says whether a task in this place takes its files. All but a parked one take a slot too.
-func (p place) active() bool { return p == running || p == stopping || p == parked }
+// active says whether a task in this place takes its files. All but a parked and an asking one take a slot too.
+func (p place) active() bool { return p == running || p == stopping || p == parked || p == asking }
 
 func (p place) status() TaskStatus {
-	if p == stopping || p == held || p == parked {
+	if p == stopping || p == held || p == parked || p == asking {
 		return TaskRunning
 	}
 	return TaskStatus(placeNames[p])
@@ -49,8 +50,11 @@ const (
 	attemptCanceled
 	attemptConflict
 	attemptConflictLast
+	attemptRejected
 	attemptParked
+	attemptAsks
 	timeHasCome
+	wordGiven
 	cancelAsked
 	runCanceled
 	failedFast
@@ -72,8 +76,11 @@ var triggerNames = [triggers]string{
 	attemptCanceled:     "its attempt was canceled",
 	attemptConflict:     "its work conflicts, attempts are left",
 	attemptConflictLast: "its work conflicts, none is left",
+	attemptRejected:     "a person rejects its work",
 	attemptParked:       "its attempt has to wait until a time",
+	attemptAsks:         "its attempt has to wait for a person's word",
 	timeHasCome:         "its time has come and it has a slot",
+	wordGiven:           "a person has given their word and it has a slot",
 	cancelAsked:         "a person cancels it",
 	runCanceled:         "a person cancels the run",
 	failedFast:          "another task failed, with fail-fast",
@@ -106,16 +113,18 @@ var edges = []edge{
 	{on: started, from: []place{eligible}, to: running},
 
 	{on: attemptSucceeded, from: []place{running, stopping, held}, to: completed, comments: "work that is merged counts, even if a cancel came too late; a held task completes once its conflict is resolved"},
-	{on: attemptFailed, from: []place{running, held}, to: eligible, comments: "spends one attempt"},
+	{on: attemptFailed, from: []place{running, held, asking}, to: eligible, comments: "spends one attempt"},
 	{on: attemptFailed, from: []place{stopping}, to: canceled},
-	{on: attemptFailedLast, from: []place{running, held}, to: failed},
+	{on: attemptFailedLast, from: []place{running, held, asking}, to: failed, comments: "a person may have rejected it"},
 	{on: attemptFailedLast, from: []place{stopping}, to: canceled},
-	{on: attemptFailedSkip, from: []place{running, held}, to: skipped, comments: "the error is the attempt's; counts as success"},
+	{on: attemptFailedSkip, from: []place{running, held, asking}, to: skipped, comments: "the error is the attempt's; counts as success"},
 	{on: attemptFailedSkip, from: []place{stopping}, to: canceled},
 	{on: attemptInterrupted, from: []place{running}, to: eligible, comments: "spends nothing"},
 	{on: attemptInterrupted, from: []place{stopping}, to: canceled},
 	{on: attemptInterrupted, from: []place{held}, to: held, comments: "its work is saved; only a person moves it"},
 	{on: attemptCanceled, from: []place{running, stopping, held}, to: canceled},
+	{on: attemptRejected, from: []place{running, asking}, to: eligible, comments: "spends nothing: the next attempt is told why"},
+	{on: attemptRejected, from: []place{stopping}, to: canceled},
 	{on: attemptConflict, from: []place{running}, to: eligible, comments: "spends one attempt; the next is cut from the new head"},
 	{on: attemptConflict, from: []place{stopping}, to: canceled},
 	{on: attemptConflict, from: []place{held}, to: held},
@@ -125,12 +134,16 @@ var edges = []edge{
 
 	{on: attemptParked, from: []place{running}, to: parked, comments: "spends nothing; gives its slot back and keeps its files"},
 	{on: attemptParked, from: []place{stopping}, to: stopping, comments: "it is told to stop again"},
+	{on: attemptAsks, from: []place{running}, to: asking, comments: "spends nothing; gives its slot back and keeps its files"},
+	{on: attemptAsks, from: []place{parked}, to: asking, comments: "only a person can let it go on when its time comes"},
+	{on: attemptAsks, from: []place{stopping}, to: stopping, comments: "it is told to stop again"},
 	{on: timeHasCome, from: []place{parked}, to: running, comments: "the same attempt goes on"},
+	{on: wordGiven, from: []place{asking}, to: running, comments: "the same attempt goes on"},
 
 	{on: cancelAsked, from: []place{pending, eligible, held}, to: canceled},
-	{on: cancelAsked, from: []place{running, stopping, parked}, to: stopping, comments: "canceled when the attempt has ended, unless it succeeds"},
+	{on: cancelAsked, from: []place{running, stopping, parked, asking}, to: stopping, comments: "canceled when the attempt has ended, unless it succeeds"},
 	{on: runCanceled, from: []place{pending, eligible, held}, to: canceled},
-	{on: runCanceled, from: []place{running, stopping, parked}, to: stopping},
+	{on: runCanceled, from: []place{running, stopping, parked, asking}, to: stopping},
 	{on: failedFast, from: []place{pending, eligible}, to: canceled, comments: "what runs goes on"},
 
 	{on: retryAsked, from: []place{failed, skipped, canceled, held}, to: pending, comments: "all its attempts may be spent again"},

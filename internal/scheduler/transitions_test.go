@@ -25,7 +25,7 @@ func at(t *testing.T, p place, mode FailureMode, attempts int) *State {
 		task.DependsOn = []TaskID{"need"}
 	}
 	// Paused, so that an eligible task stays where it is.
-	progress := Progress{Started: 1, Held: p == held, Stopping: p == stopping, Parked: p == parked}
+	progress := Progress{Started: 1, Held: p == held, Stopping: p == stopping, Parked: p == parked || p == asking, Person: p == asking}
 	if p == held {
 		progress.Spent = 1
 	}
@@ -63,7 +63,9 @@ func TestEveryPairOfPlaceAndInputFollowsTheTable(t *testing.T) {
 		{name: "canceled", in: end(OutcomeCanceled, false), on: attemptCanceled},
 		{name: "conflict", in: end(OutcomeConflict, false), attempts: 2, on: attemptConflict},
 		{name: "conflict, last", in: end(OutcomeConflict, false), on: attemptConflictLast},
-		{name: "parked", in: Parked{"x"}, on: attemptParked},
+		{name: "rejected", in: AttemptEnded{Task: "x", Outcome: OutcomeFailed, Rejected: true}, on: attemptRejected},
+		{name: "parked", in: Parked{Task: "x"}, on: attemptParked},
+		{name: "asks", in: Parked{Task: "x", Person: true}, on: attemptAsks},
 		{name: "cancel", in: CancelTask{"x"}, on: cancelAsked},
 		{name: "cancel run", in: CancelRun{}, on: runCanceled, silent: true},
 		{name: "retry", in: Retry{Tasks: []TaskID{"x"}}, on: retryAsked},
@@ -111,7 +113,7 @@ func TestEveryPairOfPlaceAndInputFollowsTheTable(t *testing.T) {
 }
 
 func TestInputsAboutUnknownTasksAreRefused(t *testing.T) {
-	for _, in := range []Input{AttemptEnded{Task: "no", Outcome: OutcomeFailed}, CancelTask{"no"}, Retry{Tasks: []TaskID{"x", "no"}}, Learned{Task: "no"}, Parked{"no"}, Due{"no"}} {
+	for _, in := range []Input{AttemptEnded{Task: "no", Outcome: OutcomeFailed}, CancelTask{"no"}, Retry{Tasks: []TaskID{"x", "no"}}, Learned{Task: "no"}, Parked{Task: "no"}, Due{"no"}} {
 		s := at(t, failed, FailHard, 1)
 		effects := s.Step(in)
 		if len(effects) != 2 || effects[0] != (Refused{Task: "no", Reason: "there is no such task"}) {
@@ -165,10 +167,12 @@ func document() string {
 Written from the table in internal/scheduler/transitions.go by its test; do not edit. To write it anew:
 ` + "`go test ./internal/scheduler -run DocumentOfStates -update`" + `.
 
-The stored states are pending, eligible, running, completed, failed, skipped and canceled. Three more are running
-with something expected of it: **stopping** (a person asked to cancel it), **held** (its attempt waits for a person,
-without slot and files) and **parked** (its attempt waits until a time, with its files and without a slot). Completed, failed, skipped and canceled are left only by a retry. What is not in
-the table does not happen: such an input is refused, and changes nothing.
+The stored states are pending, eligible, running, completed, failed, skipped and canceled. Four more are running
+with something expected of it: **stopping** (a person asked to cancel it), **held** (its work conflicts and waits for a
+person, without slot and files), **parked** (its attempt waits until a time, with its files and without a slot) and
+**asking** (its attempt waits in the same way, for a person's word: a yes, or more budget). Completed, failed, skipped
+and canceled are left only by a retry. What is not in the table does not happen: such an input is refused, and changes
+nothing.
 
 `)
 	b.WriteString("```mermaid\nstateDiagram-v2\n  [*] --> pending\n")

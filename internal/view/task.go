@@ -24,6 +24,8 @@ type Task struct {
 	EndedAt   time.Time       // of the last attempt; zero while it runs
 	Duration  time.Duration   // of the last attempt that ended
 	WaitsFrom time.Time       // since when a person is asked for
+	Wants     string          // what a person is asked for: start, merge or budget; empty = an answer, or what to do about a conflict
+	Parts     []string        // of a budget that is used up: cost, tokens, time
 	Until     time.Time       // when it goes on by itself; zero = it does not wait for a time
 	Step      string          // of its workflow, while a later one is under way: "reviewer reviews, round 2"
 	Doing     string          // what its agent does, one line; empty = not known
@@ -75,6 +77,9 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskQuestion:    scheduler.TaskRunning,
 	event.TaskAnswered:    scheduler.TaskRunning,
 	event.TaskReviewed:    scheduler.TaskRunning,
+	event.TaskApproval:    scheduler.TaskRunning,
+	event.TaskBudget:      scheduler.TaskRunning,
+	event.TaskGranted:     scheduler.TaskRunning,
 	event.TaskSaved:       "",
 	event.TaskRetrying:    scheduler.TaskEligible,
 	event.TaskInterrupted: "",
@@ -134,7 +139,14 @@ func (r *Run) foldTask(e event.Event) bool {
 
 // change is what each kind means for the task, other than its status.
 func (t *Task) change(e event.Event) {
+	if e.Kind != event.TaskActivity {
+		t.Wants, t.Parts = "", nil
+	}
 	switch e.Kind {
+	case event.TaskApproval, event.TaskBudget:
+		t.wants(e)
+	case event.TaskGranted:
+		t.WaitsFrom, t.Reason = time.Time{}, ""
 	case event.TaskActivity:
 		t.Doing = SanitizeLine(e.Message)
 	case event.TaskWaiting:
@@ -181,6 +193,44 @@ func (t *Task) change(e event.Event) {
 		t.Phase, t.WaitsFrom = "", time.Time{}
 		t.Error, t.Output, t.ExitCode, t.Reason, t.Paths, t.Allowed = "", "", nil, SanitizeLine(e.Reason), nil, false
 	}
+}
+
+// wants is what an attempt that waits for a person asks for.
+func (t *Task) wants(e event.Event) {
+	t.Phase, t.WaitsFrom, t.Paths, t.Doing = scheduler.PhaseWaiting, e.Time, nil, ""
+	t.Wants, t.Reason = SanitizeLine(e.Wants), SanitizeLine(e.Reason)
+	for _, part := range e.Options {
+		t.Parts = append(t.Parts, SanitizeLine(part))
+	}
+	if e.Kind == event.TaskApproval {
+		t.Reason = WantsText(t.Wants)
+	}
+	t.saved(e)
+}
+
+// WantsText says what a task waits for that a person has to approve: start or merge.
+func WantsText(wants string) string {
+	if wants == string(scheduler.ApproveStart) {
+		return "wants to start (approve: start)"
+	}
+	return "wants to be merged (approve: merge)"
+}
+
+// More is how a person gives more of a budget that is used up, as `orc resume --budget` takes it: "cost=+2". of names
+// the task; empty = the run.
+func More(of string, parts []string) string {
+	steps := map[string]string{"cost": "+2", "tokens": "+1000000", "time": "+1h"}
+	var list []string
+	for _, part := range parts {
+		if step, known := steps[part]; known {
+			list = append(list, part+"="+step)
+		}
+	}
+	text := strings.Join(list, ",")
+	if of != "" {
+		text = of + ":" + text
+	}
+	return text
 }
 
 // stepText says which step of a workflow an attempt has entered.

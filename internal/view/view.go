@@ -46,6 +46,7 @@ type Run struct {
 	Concurrency int
 	State       scheduler.RunState // empty before the first event
 	Reason      string             // why it is paused or waits
+	Parts       []string           // of the run's budget that are used up, while it waits for more: cost, tokens, time
 	Error       string             // why it ended, when no task says it
 	Seq         int64              // of the last event folded
 	StartedAt   time.Time
@@ -172,7 +173,7 @@ func (r *Run) foldRun(e event.Event) bool {
 
 // begin is what RunStarted and RunResumed have in common.
 func (r *Run) begin(e event.Event) {
-	r.State, r.Reason, r.Error, r.finished = scheduler.RunRunning, "", "", 0
+	r.State, r.Reason, r.Error, r.finished, r.Parts = scheduler.RunRunning, "", "", 0, nil
 	if e.State != "" {
 		r.State = scheduler.RunState(SanitizeLine(e.State))
 	}
@@ -192,7 +193,10 @@ func (r *Run) end(e event.Event, state scheduler.RunState) {
 		r.worked += e.Time.Sub(r.since)
 	}
 	r.since = time.Time{}
-	r.State, r.Reason, r.Error = state, SanitizeLine(e.Reason), SanitizeLine(e.Error)
+	r.State, r.Reason, r.Error, r.Parts = state, SanitizeLine(e.Reason), SanitizeLine(e.Error), nil
+	for _, part := range e.Options {
+		r.Parts = append(r.Parts, SanitizeLine(part))
+	}
 	if e.State != "" {
 		r.State = scheduler.RunState(SanitizeLine(e.State))
 	}

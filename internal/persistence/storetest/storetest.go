@@ -73,8 +73,11 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 		PlanPath: "/src/app/plan.yaml", Plan: "version: 1\n", Context: "be careful", Concurrency: 4,
 		Options: persistence.RunOptions{
 			FailFast: true, Removed: []scheduler.TaskID{"gone"}, Stopped: []scheduler.TaskID{"late"}, Items: map[scheduler.TaskID]string{"a": "x"}, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
-			Agents:        map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat", Sandbox: "auto"}},
-			Workflows:     map[string][]scheduler.Step{"reviewed": {{}, {Agent: "reviewer", Review: true, Prompt: "look", Rounds: 3, Final: true}}},
+			Agents:    map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat", Sandbox: "auto"}},
+			Workflows: map[string][]scheduler.Step{"reviewed": {{}, {Agent: "reviewer", Review: true, Prompt: "look", Rounds: 3, Final: true}}},
+			ApproveOf: map[scheduler.TaskID][]scheduler.Approval{"a": {scheduler.ApproveStart}}, Approve: []scheduler.Approval{scheduler.ApproveMerge},
+			Budget: scheduler.Budget{Cost: 1.5, Tokens: 9, Time: time.Hour}, TaskBudget: scheduler.Budget{Tokens: 3}, Overspent: "all of it",
+			BudgetOf:      map[scheduler.TaskID]scheduler.Budget{"b": {Time: time.Minute}},
 			WorkflowOf:    map[scheduler.TaskID]string{"a": "reviewed"},
 			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail",
 			Sandbox: "required", SandboxWrites: []string{"/src/cache"},
