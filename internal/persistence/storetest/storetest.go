@@ -78,6 +78,7 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 			ApproveOf: map[scheduler.TaskID][]scheduler.Approval{"a": {scheduler.ApproveStart}}, Approve: []scheduler.Approval{scheduler.ApproveMerge},
 			Budget: scheduler.Budget{Cost: 1.5, Tokens: 9, Time: time.Hour}, TaskBudget: scheduler.Budget{Tokens: 3}, Overspent: "all of it",
 			BudgetOf:      map[scheduler.TaskID]scheduler.Budget{"b": {Time: time.Minute}},
+			Merge:         persistence.Merging{Verify: true, Commands: []string{"make"}, OnConflict: "ask"},
 			WorkflowOf:    map[scheduler.TaskID]string{"a": "reviewed"},
 			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail",
 			Sandbox: "required", SandboxWrites: []string{"/src/cache"},
