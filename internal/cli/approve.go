@@ -28,7 +28,7 @@ func (p *picture) approvals() []approval {
 	var list []approval
 	for _, t := range p.tasks {
 		at := p.last(t.ID)
-		if w := at.Asks(); t.Status == scheduler.TaskRunning && (w == persistence.WishStart || w == persistence.WishMerge) {
+		if t.Status == scheduler.TaskRunning && at.Asks().TakesYes() {
 			list = append(list, approval{t, at})
 		}
 	}
@@ -40,9 +40,10 @@ func newApprove(a *App) *cobra.Command {
 	var reject string
 	cmd := &cobra.Command{
 		Use:   "approve [RUN] [TASK...]",
-		Short: "Say yes or no to tasks that wait for it (approve: start, merge)",
-		Long: `Says yes to tasks that wait for it: to their start, or to the merge of their work, which is saved and can be looked
-at with orc diff TASK. Without tasks it goes through all that wait, or lists them where nobody can be asked.
+		Short: "Say yes or no to tasks that wait for it (approve: start, merge; reviews)",
+		Long: `Says yes to tasks that wait for it: to their start, to the merge of their work, which is saved and can be looked
+at with orc diff TASK, or to work that its reviewer rejects again and again. Without tasks it goes through all that
+wait, or lists them where nobody can be asked.
 
 With --reject it says no, with the reason. Work that is rejected goes back: its agent is told why and goes on in its
 own session; that spends none of the attempts that the plan allows. A command runs again. A task that is not to start
@@ -173,8 +174,11 @@ func (a *App) walk(ctx context.Context, st persistence.Store, run persistence.Ru
 
 // effect is what a yes does.
 func (x approval) effect() string {
-	if x.attempt.Consent.Wants == persistence.WishStart {
+	switch x.attempt.Consent.Wants {
+	case persistence.WishStart:
 		return "Let it start"
+	case persistence.WishReview:
+		return fmt.Sprintf("Accept its work as it is (orc show %s)", x.task.ID)
 	}
 	return fmt.Sprintf("Merge %s, +%d −%d (orc diff %s)", view.Plural(x.attempt.Files, "file"), x.attempt.Additions, x.attempt.Deletions, x.task.ID)
 }

@@ -48,6 +48,9 @@ func parseBudget(text string, more bool) (set, add scheduler.Budget, err error) 
 
 // amount sets one part of a budget; false = it cannot be that.
 func amount(b *scheduler.Budget, name, value string) bool {
+	if strings.ContainsAny(value, "+-") {
+		return false
+	}
 	switch name {
 	case "cost":
 		n, err := strconv.ParseFloat(strings.TrimPrefix(value, "$"), 64)

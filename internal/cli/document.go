@@ -65,7 +65,7 @@ type taskDocument struct {
 	WaitsFor    string                `json:"waits_for"`
 	Repairs     string                `json:"repairs"`   // what its merged work was found to have broken; empty once that is over
 	Questions   []questionDocument    `json:"questions"` // that wait for an answer
-	Wants       persistence.Wish      `json:"wants"`     // of a person: start, merge or budget; empty = nothing of these
+	Wants       persistence.Wish      `json:"wants"`     // of a person: start, merge, review or budget; empty = nothing of these
 	Budget      *budgetDocument       `json:"budget"`    // null = none
 	Usage       *usageDocument        `json:"usage"`     // of all attempts; null for a command
 }
@@ -119,6 +119,9 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 		d.WaitsFor = last.Consent.Reason
 	} else if d.Wants != "" {
 		d.WaitsFor = view.WantsText(string(d.Wants))
+		if last.Consent.Reason != "" {
+			d.WaitsFor += ": " + last.Consent.Reason
+		}
 	}
 	if t.Status == scheduler.TaskRunning {
 		d.Step = presentStep(last)

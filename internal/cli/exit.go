@@ -8,7 +8,7 @@ const (
 	ExitNeedsYou    = 3   // waits for a person
 	ExitAgent       = 4   // an agent is missing or not logged in
 	ExitConflict    = 5   // a merge conflict
-	ExitBudget      = 6   // a budget or time limit was reached
+	ExitBudget      = 6   // a budget is used up
 	ExitInterrupted = 130 // interrupted (Ctrl-C); resumable
 	ExitTerminated  = 143 // terminated (SIGTERM); resumable
 )

@@ -15,6 +15,7 @@ import (
 	"orchestrator/internal/plan"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/tui"
+	"orchestrator/internal/view"
 	"orchestrator/internal/workspace"
 )
 
@@ -175,7 +176,7 @@ func (d *helm) info(ctx context.Context, id scheduler.TaskID) (string, error) {
 	return b.String(), err
 }
 
-// Asks are the questions that a task's agent waits with.
+// Asks are the questions that a task's agent waits with, and what wants a yes.
 func (d *helm) Asks(ctx context.Context, task string) ([]tui.Ask, error) {
 	at, ok, err := d.last(ctx, scheduler.TaskID(task))
 	if err != nil || !ok {
@@ -185,7 +186,26 @@ func (d *helm) Asks(ctx context.Context, task string) ([]tui.Ask, error) {
 	for _, q := range openQuestions(at) {
 		asks = append(asks, tui.Ask{ID: q.ID, Text: q.Text, Options: q.Options})
 	}
+	if at.Asks().TakesYes() {
+		text := view.WantsText(string(at.Consent.Wants))
+		if at.Consent.Reason != "" {
+			text += "\n" + at.Consent.Reason
+		}
+		asks = append(asks, tui.Ask{Text: text, Yes: true})
+	}
 	return asks, nil
+}
+
+// word is a person's yes or no to what a task waits for.
+func (d *helm) word(ctx context.Context, deed tui.Deed) (orchestrator.ApproveRequest, error) {
+	at, ok, err := d.last(ctx, scheduler.TaskID(deed.Task))
+	if err == nil && (!ok || !at.Asks().TakesYes()) {
+		err = errorf("%s does not wait for a yes any more", deed.Task)
+	}
+	return orchestrator.ApproveRequest{
+		Items:  []orchestrator.Approved{{Task: at.Task, Attempt: at.Number, Wants: at.Consent.Wants}},
+		Reject: deed.Kind == tui.Reject, Reason: deed.Text,
+	}, err
 }
 
 // Do hands what a person wants to the run's owner. Nobody owning it, a retry has it owned again; the rest waits for that.
@@ -193,6 +213,7 @@ func (d *helm) Do(ctx context.Context, deed tui.Deed) (string, error) {
 	id := scheduler.TaskID(deed.Task)
 	var kind string
 	var payload any
+	var err error
 	switch deed.Kind {
 	case tui.Answer:
 		kind, payload = orchestrator.RequestAnswer, orchestrator.AnswerRequest{Task: id, Question: deed.Ask, Text: deed.Text}
@@ -200,8 +221,14 @@ func (d *helm) Do(ctx context.Context, deed tui.Deed) (string, error) {
 		kind, payload = orchestrator.RequestRetry, orchestrator.RetryRequest{Tasks: []scheduler.TaskID{id}, Note: deed.Text}
 	case tui.Cancel:
 		kind, payload = orchestrator.RequestCancel, orchestrator.CancelRequest{Tasks: []scheduler.TaskID{id}}
+	case tui.Approve, tui.Reject:
+		kind = orchestrator.RequestApprove
+		payload, err = d.word(ctx, deed)
 	default:
-		return "", errorf("%s: not possible here", deed.Kind)
+		err = errorf("%s: not possible here", deed.Kind)
+	}
+	if err != nil {
+		return "", err
 	}
 	req, err := d.w.app.newRequest(d.w.run.ID, kind, payload)
 	if err != nil {
@@ -225,7 +252,7 @@ func (d *helm) Do(ctx context.Context, deed tui.Deed) (string, error) {
 	if err := d.w.app.answered(ctx, d.w.store, d.w.run, asked); err != nil {
 		return "", err
 	}
-	return map[tui.DeedKind]string{tui.Answer: "told " + deed.Task, tui.Retry: deed.Task + " is tried again", tui.Cancel: deed.Task + " is cancelled; its work is kept"}[deed.Kind], nil
+	return map[tui.DeedKind]string{tui.Approve: deed.Task + " goes on", tui.Reject: deed.Task + " is told no", tui.Answer: "told " + deed.Task, tui.Retry: deed.Task + " is tried again", tui.Cancel: deed.Task + " is cancelled; its work is kept"}[deed.Kind], nil
 }
 
 // helmLanes is how many lanes of the graph the list of the panes has room for.

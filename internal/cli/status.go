@@ -265,14 +265,6 @@ func remark(d taskDocument, p *picture) string {
 	return view.SanitizeLine(strings.Join(parts, "  "))
 }
 
-// repairs says what a task that is sent back has to repair.
-func repairs(d taskDocument) string {
-	if d.Repairs == "" {
-		return ""
-	}
-	return "sent back: " + firstLine(d.Repairs)
-}
-
 // wordOn are the commands by which a person gives a task what it waits for; empty = it waits for nothing of that kind.
 func (p *picture) wordOn(t *scheduler.Task) [][2]string {
 	at, id := p.last(t.ID), string(t.ID)
@@ -281,6 +273,8 @@ func (p *picture) wordOn(t *scheduler.Task) [][2]string {
 		return [][2]string{{"orc approve " + id, "let it start; no: --reject 'why'"}}
 	case persistence.WishMerge:
 		return [][2]string{{"orc diff " + id, "what it changed"}, {"orc approve " + id, "merge it; no: --reject 'why'"}}
+	case persistence.WishReview:
+		return [][2]string{{"orc show " + id, "what its reviewer says"}, {"orc approve " + id, "accept it as it is; back to work: --reject 'why'"}}
 	case persistence.WishBudget:
 		if p.run.Options.Overspent == "" {
 			return [][2]string{{"orc resume --budget " + view.More(id, at.Consent.Parts), "give it more, and go on"}}
@@ -313,6 +307,14 @@ func (p *picture) spentParts() []string {
 		parts = append(parts, "time")
 	}
 	return parts
+}
+
+// repairs says what a task that is sent back has to repair.
+func repairs(d taskDocument) string {
+	if d.Repairs == "" {
+		return ""
+	}
+	return "sent back: " + firstLine(d.Repairs)
 }
 
 // unsettled names what a task still waits for.

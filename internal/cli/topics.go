@@ -23,7 +23,7 @@ Exit codes
   3    needs you: a question, an approval, a conflict
   4    an agent is missing or not logged in
   5    a merge conflict
-  6    a budget or time limit was reached
+  6    a budget is used up: orc resume --budget gives more
   130  interrupted (Ctrl-C); orc resume goes on
   143  terminated (SIGTERM); orc resume goes on
 `
@@ -89,6 +89,8 @@ A plan is a YAML (or JSON) file
       needs: [schema]           # starts when schema is done and merged
       run: make docs            # a plain command instead of a prompt
       on_failure: soft          # hard: dependents are skipped; soft: they run; skip: counts as done
+      approve: merge            # a person says yes before it is merged: orc approve
+      budget: {time: 20m}       # then it waits for you; of an agent also cost and tokens
 
   orc plan create "GOAL"        an agent reads the repository and writes one
   orc plan check                every mistake at once, with its place

@@ -27,9 +27,9 @@ const (
 	TaskWaiting     Kind = "task.waiting"     // the attempt goes on by itself, at Until if that is known: Reason; spends nothing
 	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
 	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
-	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start or merge
+	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start, merge or review
 	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason; Options are the parts that are used up
-	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge or budget
+	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge, review or budget
 	TaskReviewed    Kind = "task.reviewed"    // an agent judged the work: Agent, Action is approve or reject, Message, Step, Round
 	TaskSaved       Kind = "task.saved"       // its work is committed: Ref, Commit, Files, Additions, Deletions
 	TaskRetrying    Kind = "task.retrying"    // an attempt failed (Error, Output) and another follows
@@ -81,7 +81,7 @@ type Detail struct {
 	Gates       int            `json:"gates,omitempty"`    // verify commands that passed
 	Question    int64          `json:"question,omitempty"` // its id
 	Options     []string       `json:"options,omitempty"`
-	Wants       string         `json:"wants,omitempty"`    // of a person: start, merge or budget
+	Wants       string         `json:"wants,omitempty"`    // of a person: start, merge, review or budget
 	Rejected    bool           `json:"rejected,omitempty"` // a person did not want the work of the attempt that failed
 	Step        int            `json:"step,omitempty"`     // of the task's workflow, from 1
 	Round       int            `json:"round,omitempty"`    // of reviews, from 1

@@ -46,6 +46,13 @@ func (e *Engine) wakeAwaiting(b *batch) {
 	for _, id := range slices.Sorted(maps.Keys(e.awaiting)) {
 		t := e.tasks[id]
 		c := e.tasks[t.attempt.Awaits]
+		if quiet && c != nil && c.underWay() && e.wantsWord(c) {
+			if !t.shelved { // the run may wait for that person
+				t.shelved = true
+				e.must(b, scheduler.Parked{Task: id, Person: true})
+			}
+			continue
+		}
 		if over := c == nil || !c.underWay(); over || quiet {
 			t.stuck = !over
 			delete(e.awaiting, id)
@@ -54,10 +61,17 @@ func (e *Engine) wakeAwaiting(b *batch) {
 	}
 }
 
+// wantsWord says whether a task waits for a person's word, or for more budget of the run.
+func (e *Engine) wantsWord(t *tracked) bool {
+	_, held := e.holds[budgetHold]
+	return held || t.task.Status == scheduler.TaskRunning && asks(t.attempt)
+}
+
 // mergeAgain starts the attempt of a task again that waited for a repair: its work is done and saved.
 func (e *Engine) mergeAgain(b *batch, t *tracked) {
 	a := t.attempt
 	a.Phase, a.Awaits = scheduler.PhaseMerging, ""
+	t.shelved = false
 	b.record(*a)
 	b.t.Events = append(b.t.Events, e.phaseOf(a))
 	b.starts = append(b.starts, start{attempt: *a, from: scheduler.PhaseMerging})

@@ -332,3 +332,30 @@ func TestRepairOfMergedWorkEndsTheSameAfterACrash(t *testing.T) {
 		}
 	}
 }
+
+func TestRunWaitsWhenARepairWaitsForAPerson(t *testing.T) {
+	r := newRig(t)
+	s := lateAgents(r, repentant)
+	r.agents(s, lateFinders(r, &scheduler.Task{})...)
+	r.checked()
+	r.options(func(o *persistence.RunOptions) {
+		o.ApproveOf = map[scheduler.TaskID][]scheduler.Approval{"vandal": {scheduler.ApproveMerge}}
+	})
+	_, wait := r.begin()
+	r.until("vandal wants to be merged", r.wanting("vandal", persistence.WishMerge))
+	r.word("vandal", "")
+	for range 2 { // resumed without a word it waits again
+		if state := wait(); state != scheduler.RunWaiting || r.attempts("late")[0].Awaits != "vandal" || !r.wanting("vandal", persistence.WishMerge)() {
+			t.Fatalf("state %s: %s", state, r.states())
+		}
+		_, wait = r.begin()
+	}
+	r.word("vandal", "")
+	if wait() == scheduler.RunWaiting {
+		r.finish()
+	}
+	if got := r.states(); got != "guard completed, vandal completed, late completed, end completed" {
+		t.Fatalf("%s: %s", got, r.task("late").Error)
+	}
+	r.repaired(s)
+}

@@ -52,7 +52,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 	if a.Resolve != nil && !a.Resolve.Agreed && e.options().Merge.OnConflict == onConflictAsk {
 		return at.withhold()
 	}
-	if (a.Resolve == nil || !a.Resolve.Agreed) && at.needsYes(scheduler.ApproveMerge) {
+	if at.needsYes(scheduler.ApproveMerge) {
 		return over(at.ask(persistence.WishMerge, ""))
 	}
 	if fault.Mutant("completed-before-merge") {
@@ -74,6 +74,10 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 // undelivered ends an attempt whose merge met an error. Only the check of what the merge would make is interrupted by a
 // cancel, a stop or the task's timeout.
 func (at *attempt) undelivered(err error) *ended {
+	var spent *overBudget
+	if errors.As(err, &spent) {
+		return over(at.end(err, ""))
+	}
 	for _, cut := range []error{errCanceled, errStopped, errTimeout, process.ErrSupervisorLost, workspace.ErrProvide} {
 		if errors.Is(err, cut) {
 			end := at.end(err, "")

@@ -141,10 +141,10 @@ type Engine struct {
 	relook     bool                           // requests wait that could not be taken when they came
 	slots      int                            // attempts at a time
 	durations  persistence.Durations          // of earlier runs
-	awaiting   map[scheduler.TaskID]bool      // attempts that wait until another task has repaired the merged work
 	running    map[scheduler.TaskID]bool      // with an attempt under way in a goroutine
 	meter      *meter                         // nil = nothing has a budget
 	bounded    atomic.Bool                    // there is a meter
+	awaiting   map[scheduler.TaskID]bool      // attempts that wait until another task has repaired the merged work
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
 	abort     context.CancelCauseFunc
@@ -168,10 +168,11 @@ type tracked struct {
 	repaired bool // it was sent back once to repair what it broke
 	cleaning bool // the workspace of its last attempt is being taken away
 	stuck    bool // it waited for a repair that nothing but a person can bring on
+	shelved  bool // what it waits for waits for a person's word
 
-	note      string                // for the next attempt
 	before    *persistence.Attempt  // the one before attempt; nil = none
 	startable bool                  // a person has said yes to its start
+	note      string                // for the next attempt
 	found     *workspace.MergedWork // merged work of an attempt that the store does not know
 	pin       string                // the ref that keeps it
 }

@@ -224,7 +224,8 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		if x, ok := exits[turnKey(a)]; ok && a.Phase == scheduler.PhaseWorking {
 			s.exit = &recordedExit{Exit: x}
 		}
-		if a.Canceling && ((a.Work != nil || awaits(a)) && (a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting) || asks(a)) {
+		waiting := a.Phase == scheduler.PhaseWorking || a.Phase == scheduler.PhaseWaiting
+		if a.Canceling && waiting && (a.Work != nil || awaits(a) || asks(a)) {
 			s.from, s.stop = scheduler.PhaseWaiting, errCanceled
 		}
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{

@@ -25,7 +25,7 @@ type ApproveRequest struct {
 type Approved struct {
 	Task    scheduler.TaskID `json:"task"`
 	Attempt int              `json:"attempt"`
-	Wants   persistence.Wish `json:"wants"` // start or merge
+	Wants   persistence.Wish `json:"wants"` // start, merge or review
 }
 
 // asks says whether an attempt waits for a person's word, or for a slot after it was given.
@@ -41,7 +41,8 @@ func (at *attempt) needsYes(step scheduler.Approval) bool {
 	if step == scheduler.ApproveStart {
 		return !at.a.Consent.Start
 	}
-	return at.a.Consent.Merge != at.a.Saved
+	agreed := at.a.Resolve != nil && at.a.Resolve.Agreed // a yes to the resolved conflict is one to its merge
+	return !agreed && at.a.Consent.Merge != at.a.Saved
 }
 
 // mayStart asks for what an attempt needs before it begins its work; nil = it has all.
@@ -102,6 +103,9 @@ func (e *Engine) grant(b *batch, t *tracked) {
 		a.Consent.Start, t.startable = true, true
 	case persistence.WishMerge:
 		a.Consent.Merge = a.Saved
+	case persistence.WishReview:
+		a.Work = a.Work.Clone()
+		a.Work.Ruling = persistence.RulingAccept
 	}
 	a.Consent.Given = true
 	b.record(*a)
@@ -121,7 +125,7 @@ func (e *Engine) obeyApprove(b *batch, c ApproveRequest) error {
 		if t.task.Status != scheduler.TaskRunning || !asks(t.attempt) || t.attempt.Canceling || t.attempt.Asks() != x.Wants || t.attempt.Number != x.Attempt {
 			return fmt.Errorf("task %s does not wait for that any more", x.Task)
 		}
-		if x.Wants != persistence.WishStart && x.Wants != persistence.WishMerge {
+		if !x.Wants.TakesYes() {
 			return fmt.Errorf("task %s waits for more budget, not for a yes", x.Task)
 		}
 	}
@@ -140,6 +144,10 @@ func (e *Engine) obeyApprove(b *batch, c ApproveRequest) error {
 // spends none of those that the plan allows. A task that they do not want to start has failed.
 func (e *Engine) reject(b *batch, t *tracked, reason string) error {
 	a := t.attempt
+	if a.Consent.Wants == persistence.WishReview {
+		e.backToWork(b, t, reason)
+		return nil
+	}
 	merge := a.Consent.Wants == persistence.WishMerge
 	a.Error = "rejected by a person"
 	if reason = strings.TrimSpace(reason); reason != "" {
@@ -148,6 +156,9 @@ func (e *Engine) reject(b *batch, t *tracked, reason string) error {
 	a.Outcome, a.Rejected, a.ExitCode, a.Output = scheduler.OutcomeFailed, merge, nil, "" // how its command ended is not why
 	a.Phase, a.EndedAt = scheduler.PhaseDone, e.o.Now()
 	t.remember()
+	if a.Resolve != nil { // the resolver begins anew
+		t.note = a.Error
+	}
 	b.record(*a)
 	return e.step(b, scheduler.AttemptEnded{
 		Task: a.Task, Outcome: scheduler.OutcomeFailed, Error: a.Error, Final: !merge, Rejected: merge,

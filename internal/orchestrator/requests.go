@@ -82,12 +82,6 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyAnswer(b, c)
-	case RequestAccept:
-		var c AcceptRequest
-		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
-			return fmt.Errorf("read the request: %w", err)
-		}
-		return e.obeyAccept(b, c)
 	case RequestApprove:
 		var c ApproveRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
@@ -100,6 +94,12 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyBudget(b, c)
+	case RequestAccept:
+		var c AcceptRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyAccept(b, c)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {

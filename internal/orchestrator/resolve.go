@@ -37,7 +37,7 @@ func resolution(last *persistence.Attempt) *persistence.Resolution {
 		return nil
 	case last.Handed:
 		return &persistence.Resolution{Attempt: last.Number, Tip: last.Saved, Base: last.Base, Paths: last.Conflicts}
-	case last.Resolve != nil && last.Outcome == scheduler.OutcomeInterrupted:
+	case last.Resolve != nil && (last.Outcome == scheduler.OutcomeInterrupted || last.Rejected):
 		again := *last.Resolve
 		return &again
 	}

@@ -154,3 +154,39 @@ func TestResolutionEndsTheSameAfterACrash(t *testing.T) {
 		}
 	}
 }
+
+func TestRejectedResolutionGoesBackToTheResolver(t *testing.T) {
+	r := newRig(t)
+	s := rivals(r, "agent", func(turn int) string {
+		if turn == 1 {
+			return "printf 'one\\nright\\nthree\\n' > shared.txt\n" + end(provider.Result{Summary: "took one side"})
+		}
+		return both + end(provider.Result{Summary: "both are in"})
+	})
+	r.options(func(o *persistence.RunOptions) {
+		o.ApproveOf = map[scheduler.TaskID][]scheduler.Approval{"left": {scheduler.ApproveMerge}, "right": {scheduler.ApproveMerge}}
+	})
+	yes := func() {
+		for _, id := range []scheduler.TaskID{"left", "right"} {
+			if r.wanting(id, persistence.WishMerge)() {
+				r.word(id, "")
+			}
+		}
+		r.finish()
+	}
+	r.finish()
+	yes()
+	id := r.loser()
+	if !r.wanting(id, persistence.WishMerge)() || r.attempts(id)[1].Resolve == nil {
+		t.Fatalf("the resolution does not wait: %+v", r.attempts(id))
+	}
+	r.word(id, "keep both sides")
+	r.finish()
+	if asks := s.asks(string(id)); len(asks) != 2 || asks[1].Resume || !strings.Contains(asks[1].Prompt, "keep both sides") {
+		t.Fatalf("turns %+v", asks)
+	}
+	yes()
+	if got := r.merged("shared.txt"); got != "one\nleft and right\nthree" || !strings.HasSuffix(r.states(), "after completed") {
+		t.Errorf("shared.txt %q, %s", got, r.states())
+	}
+}

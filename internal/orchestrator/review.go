@@ -105,18 +105,16 @@ func (at *attempt) judged() (scheduler.Phase, *ended) {
 	}
 	said := at.e.event(event.TaskReviewed, a.Task, a.Number, d)
 	if w.Review.Approved {
-		if next := w.Step + 1; next < len(at.steps()) {
-			return at.goTo(next, said)
-		}
-		p := scheduler.PhaseSaving
-		if a.Isolation == scheduler.IsolationNone {
-			p = scheduler.PhaseDone
-		}
-		return at.enter(p, said)
+		return at.following(said)
 	}
 	back := at.workedBefore(w.Step)
 	if !s.Final && w.Round < s.Rounds {
 		return at.goTo(back, said)
+	}
+	if !s.Final && at.e.personDecides(a.Task) {
+		end := at.ask(persistence.WishReview, fmt.Sprintf("%s rejects it after %d rounds: %s", at.role(), w.Round, oneLine(clip(w.Review.Findings, toldTurn))))
+		end.events = append(end.events, said)
+		return "", &end
 	}
 	a.Output = w.Review.Findings
 	why := fmt.Sprintf("%s rejected the work", at.role())
@@ -126,6 +124,42 @@ func (at *attempt) judged() (scheduler.Phase, *ended) {
 	end := at.failed(why+": "+oneLine(clip(w.Review.Findings, toldTurn)), !s.Final)
 	end.events = append([]event.Event{said}, end.events...)
 	return "", &end
+}
+
+// personDecides says whether there is a person to ask, by what the plan says about questions.
+func (e *Engine) personDecides(id scheduler.TaskID) bool {
+	how := e.questionsOf(id)
+	return how != questionsNever && how != questionsFail
+}
+
+// backToWork has rejected work go back with a person's words; the rounds begin anew.
+func (e *Engine) backToWork(b *batch, t *tracked, reason string) {
+	a := t.attempt
+	w := a.Work.Clone()
+	review := *w.Review
+	review.Findings = fmt.Sprintf("A person has looked at it and says:\n%s\n\nThe reviewer's findings were:\n%s", e.redacted(strings.TrimSpace(reason)), review.Findings)
+	w.Review, w.Ruling = &review, persistence.RulingBack
+	a.Work, a.Consent.Given = w, true
+	b.record(*a)
+	b.t.Events = append(b.t.Events, e.event(event.TaskGranted, a.Task, a.Number, event.Detail{
+		Status: string(scheduler.TaskRunning), Wants: string(a.Consent.Wants), Action: "reject", Message: e.redacted(reason),
+	}))
+	e.must(b, scheduler.Due{Task: a.Task})
+}
+
+// ruled follows a person's word on a review that came to no end.
+func (at *attempt) ruled() (scheduler.Phase, *ended) {
+	w := at.a.Work
+	ruling := w.Ruling
+	w.Ruling, w.Round = "", 0
+	if ruling == persistence.RulingBack {
+		return at.goTo(at.workedBefore(w.Step))
+	}
+	review := *w.Review
+	review.Approved = true
+	w.Review, w.Approves = &review, true
+	at.result = at.summary()
+	return at.following()
 }
 
 // workedBefore is the last step before a review that worked.

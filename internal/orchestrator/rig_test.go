@@ -51,11 +51,13 @@ type rig struct {
 	roles  map[string]persistence.Agent // nil = the coder that is a command
 	tools  *provider.Server
 	steps  []scheduler.Step // the workflow of every task; nil = none
-	now    func() time.Time
-	one    bool // one attempt at a time
-	looked atomic.Int64
-	cut    *cut // nil = nothing is cut off
-	lossy  bool // the test itself destroys work
+	// questions is what becomes of them; empty = a person is asked.
+	questions string
+	now       func() time.Time
+	one       bool // one attempt at a time
+	looked    atomic.Int64
+	cut       *cut // nil = nothing is cut off
+	lossy     bool // the test itself destroys work
 
 	mu  sync.Mutex
 	sup *process.Supervisor // the latest
@@ -152,6 +154,7 @@ func (r *rig) create(tasks ...*scheduler.Task) {
 	if r.roles != nil {
 		r.run.Options.Agents = r.roles
 	}
+	r.run.Options.Questions = r.questions
 	if r.steps != nil {
 		o := &r.run.Options
 		o.Workflows, o.WorkflowOf = map[string][]scheduler.Step{"w": r.steps}, map[scheduler.TaskID]string{}

@@ -15,9 +15,10 @@ import (
 // steps are how the task is worked through: one step, its own work, or those of its workflow.
 func (at *attempt) steps() []scheduler.Step { return at.e.stepsOf(at.task.ID, &at.a) }
 
-// stepsOf are the steps of an attempt: those of its task, or, of one that resolves a conflict, that alone.
+// stepsOf are the steps of an attempt: those of its task, or its own work alone where it resolves a conflict, or is a
+// command's.
 func (e *Engine) stepsOf(id scheduler.TaskID, a *persistence.Attempt) []scheduler.Step {
-	if a.Resolve != nil {
+	if a.Resolve != nil || a.Work == nil {
 		return []scheduler.Step{{}}
 	}
 	return e.options().StepsOf(id)
@@ -60,6 +61,9 @@ func (e *Engine) presentRole(t *tracked) string {
 // working takes the present step's work to its end, and says which phase follows.
 func (at *attempt) working(exit *recordedExit) (scheduler.Phase, *ended) {
 	a := &at.a
+	if a.Work != nil && a.Work.Ruling != "" {
+		return at.ruled()
+	}
 	r, err := at.work(exit)
 	if errors.Is(err, errParked) {
 		return "", &ended{park: true}
@@ -115,14 +119,17 @@ func (at *attempt) verifying() (scheduler.Phase, *ended) {
 }
 
 // following is what follows on a step that is done: the next step, or the end of the work.
-func (at *attempt) following() (scheduler.Phase, *ended) {
+func (at *attempt) following(events ...event.Event) (scheduler.Phase, *ended) {
 	if next := at.place() + 1; next < len(at.steps()) {
-		return at.goTo(next)
+		return at.goTo(next, events...)
 	}
-	if at.a.Isolation == scheduler.IsolationNone {
-		return scheduler.PhaseDone, nil
+	switch {
+	case at.a.Isolation != scheduler.IsolationNone:
+		return at.enter(scheduler.PhaseSaving, events...)
+	case len(events) > 0:
+		return at.enter(scheduler.PhaseDone, events...)
 	}
-	return at.enter(scheduler.PhaseSaving)
+	return scheduler.PhaseDone, nil
 }
 
 // enter makes the next phase durable.

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"orchestrator/internal/event"
+	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
@@ -95,8 +97,9 @@ func TestRejectedWorkGoesBackToItsOwnSessionUntilItIsApproved(t *testing.T) {
 	}
 }
 
-func TestReviewerThatNeverAgreesFailsTheTaskAndItsWorkIsKept(t *testing.T) {
+func TestReviewerThatNeverAgreesFailsTheTaskWhereNobodyIsAskedAndItsWorkIsKept(t *testing.T) {
 	r := newRig(t)
+	r.questions = "never"
 	r.steps = reviewed(2)
 	s := newScripted(t, func(_ string, turn int) string {
 		if turn%2 == 1 {
@@ -285,5 +288,55 @@ func TestAReviewedTaskEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
 		if v := r.verdicts("a"); len(v) == 0 || v[len(v)-1] != "reviewer approve" || slices.ContainsFunc(r.attempts("a"), failed) {
 			t.Fatalf("cut off after effect %d: verdicts %q, attempts %+v", n, v, r.attempts("a"))
 		}
+	}
+}
+
+// stubborn is a reviewer that approves only what says yes.
+func stubborn(s *scripted) {
+	s.play = func(turn provider.Turn) string {
+		switch {
+		case turn.Permissions == provider.PermitRead:
+			return "if grep -q yes made.txt; then\n" + approve() + "else\n" + reject("It does not say yes.") + "fi\n"
+		case strings.Contains(turn.Prompt, "Say yes, then."):
+			return "echo yes >> made.txt\n" + end(provider.Result{Summary: "yes"})
+		}
+		return "echo no >> made.txt\n" + end(provider.Result{Summary: "no"})
+	}
+}
+
+func TestReviewThatComesToNoEndWaitsForAPerson(t *testing.T) {
+	for _, reject := range []bool{false, true} {
+		t.Run(fmt.Sprintf("rejected=%v", reject), func(t *testing.T) {
+			r := newRig(t)
+			r.steps = reviewed(2)
+			s := newScripted(t, nil)
+			stubborn(s)
+			r.agents(s, &scheduler.Task{ID: "a"}, &scheduler.Task{ID: "b", Command: "true", DependsOn: []scheduler.TaskID{"a"}, Status: scheduler.TaskPending})
+			if state := r.finish(); state != scheduler.RunWaiting {
+				t.Fatalf("state %s: %s", state, r.task("a").Error)
+			}
+			a := r.attempts("a")[0]
+			if a.Asks() != persistence.WishReview || !strings.Contains(a.Consent.Reason, "reviewer rejects it after 2 rounds: It does not say yes.") {
+				t.Fatalf("it waits for %q: %s", a.Asks(), a.Consent.Reason)
+			}
+			word := orchestrator.ApproveRequest{Items: []orchestrator.Approved{{Task: "a", Attempt: 1, Wants: persistence.WishReview}}}
+			if reject {
+				word.Reject, word.Reason = true, "Say yes, then."
+			}
+			r.request(orchestrator.RequestApprove, word) // while nobody owns the run
+			if state := r.finish(); state != scheduler.RunCompleted {
+				t.Fatalf("state %s: %s", state, r.task("a").Error)
+			}
+			want, turns := "no\nno", 4
+			if reject {
+				want, turns = "no\nno\nyes", 6
+			}
+			if r.merged("made.txt") != want || len(s.asks("a")) != turns || len(r.attempts("a")) != 1 {
+				t.Errorf("merged %q after %d turns in %d attempts", r.merged("made.txt"), len(s.asks("a")), len(r.attempts("a")))
+			}
+			if reject && s.asks("a")[4].Session != s.asks("a")[0].Session {
+				t.Error("the person's words did not go to the session that did the work")
+			}
+		})
 	}
 }

@@ -39,6 +39,8 @@ type attemptDetail struct {
 	Canceling bool                `json:"canceling,omitempty"`
 	Cleaned   bool                `json:"cleaned,omitempty"`
 	Work      *Work               `json:"work,omitempty"`
+	Consent   Consent             `json:"consent,omitzero"`
+	Rejected  bool                `json:"rejected,omitempty"`
 	Onto      string              `json:"onto,omitempty"`
 	Checked   string              `json:"checked,omitempty"`
 	Misfit    bool                `json:"misfit,omitempty"`
@@ -46,8 +48,6 @@ type attemptDetail struct {
 	Broke     *Breakage           `json:"broke,omitempty"`
 	Handed    bool                `json:"handed,omitempty"`
 	Resolve   *Resolution         `json:"resolve,omitempty"`
-	Consent   Consent             `json:"consent,omitzero"`
-	Rejected  bool                `json:"rejected,omitempty"`
 }
 
 // encodeAttempts gives each attempt's detail as stored.
@@ -59,8 +59,8 @@ func encodeAttempts(list []Attempt) ([]string, error) {
 			Saved: a.Saved, SavedRef: a.SavedRef, MergeOld: a.MergeOld, MergeNew: a.MergeNew,
 			Conflicts: a.Conflicts, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,
 			ExitCode: a.ExitCode, Note: a.Note, Canceling: a.Canceling, Cleaned: a.Cleaned, Work: a.Work,
-			Onto: a.Onto, Checked: a.Checked, Misfit: a.Misfit, Awaits: a.Awaits, Broke: a.Broke, Handed: a.Handed, Resolve: a.Resolve,
 			Consent: a.Consent, Rejected: a.Rejected,
+			Onto: a.Onto, Checked: a.Checked, Misfit: a.Misfit, Awaits: a.Awaits, Broke: a.Broke, Handed: a.Handed, Resolve: a.Resolve,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("encode attempt %d of %s: %w", a.Number, a.Task, err)
@@ -125,7 +125,7 @@ func scanAttempt(r scanner) (a Attempt, err error) {
 	a.Saved, a.SavedRef, a.MergeOld, a.MergeNew, a.Conflicts = d.Saved, d.SavedRef, d.MergeOld, d.MergeNew, d.Conflicts
 	a.Files, a.Additions, a.Deletions, a.ExitCode = d.Files, d.Additions, d.Deletions, d.ExitCode
 	a.Note, a.Canceling, a.Cleaned, a.Work = d.Note, d.Canceling, d.Cleaned, d.Work
-	a.Onto, a.Checked, a.Misfit, a.Awaits, a.Broke, a.Handed, a.Resolve = d.Onto, d.Checked, d.Misfit, d.Awaits, d.Broke, d.Handed, d.Resolve
 	a.Consent, a.Rejected = d.Consent, d.Rejected
+	a.Onto, a.Checked, a.Misfit, a.Awaits, a.Broke, a.Handed, a.Resolve = d.Onto, d.Checked, d.Misfit, d.Awaits, d.Broke, d.Handed, d.Resolve
 	return a, nil
 }

@@ -13,8 +13,12 @@ type Wish string
 const (
 	WishStart  Wish = "start"  // a yes to its start
 	WishMerge  Wish = "merge"  // a yes to the merge of its work
+	WishReview Wish = "review" // a word on work that its reviewer rejects again and again
 	WishBudget Wish = "budget" // more budget
 )
+
+// TakesYes says whether a yes or a no is what is wanted.
+func (w Wish) TakesYes() bool { return w == WishStart || w == WishMerge || w == WishReview }
 
 // Consent is what an attempt wants of a person before it goes on, and what they have said.
 type Consent struct {

@@ -285,6 +285,8 @@ type Attempt struct {
 	EndedAt    time.Time // zero = not over
 	Cleaned    bool      // its workspace is gone
 	Work       *Work     // how far its agent has come; nil for a command
+	Consent    Consent   // what it wants of a person, and what they said
+	Rejected   bool      // it failed because a person did not want its work, which spends no attempt
 
 	Onto    string           // commit of earlier work that its workspace begins with, brought onto Base; empty = none
 	Checked string           // tree that passed the gates of the merged result
@@ -293,9 +295,6 @@ type Attempt struct {
 	Handed  bool             // its conflict is the resolver's now: the next attempt is about that
 	Resolve *Resolution      // the conflict that it is to resolve, instead of doing its task; nil = none
 	Broke   *Breakage        // what was found wrong once it was merged; nil = nothing
-
-	Consent  Consent // what it wants of a person, and what they said
-	Rejected bool    // it failed because a person did not want its work, which spends no attempt
 }
 
 // Breakage is a gate that fails on the merged work since an attempt's work is in it.

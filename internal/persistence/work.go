@@ -54,10 +54,20 @@ type Work struct {
 	Since    int           `json:"since,omitempty"`    // Turn when this step was entered
 	Tree     string        `json:"tree,omitempty"`     // git's id of what a reviewer looks at
 	Round    int           `json:"round,omitempty"`    // of a review: how often it has judged in this attempt
+	Ruling   Ruling        `json:"ruling,omitempty"`   // a person's word on a review that came to no end
 	Approves bool          `json:"approves,omitempty"` // its last verdict
 	Review   *Review       `json:"review,omitempty"`   // the last one that judged
 	Aside    map[int]*Work `json:"aside,omitempty"`    // the other steps that were entered, as they were left
 }
+
+// Ruling is a person's word on work that its reviewer rejects.
+type Ruling string
+
+// The rulings.
+const (
+	RulingAccept Ruling = "accept" // the work counts as approved
+	RulingBack   Ruling = "back"   // it goes back, and the rounds begin anew
+)
 
 // Review is what a review came to.
 type Review struct {

@@ -76,6 +76,9 @@ func (s *summary) whenWaiting() []command {
 		switch t.Wants {
 		case "start":
 			commands = append(commands, command{"orc approve " + t.ID, "let it start, or --reject \"why\""})
+		case "review":
+			commands = append(commands, command{"orc show " + t.ID, "what its reviewer says"},
+				command{"orc approve " + t.ID, "accept it as it is, or --reject \"why\""})
 		case "merge":
 			commands = append(commands, command{"orc diff " + t.ID, "what it changed"},
 				command{"orc approve " + t.ID, "merge it, or --reject \"why\""})

@@ -24,7 +24,7 @@ type Task struct {
 	EndedAt   time.Time       // of the last attempt; zero while it runs
 	Duration  time.Duration   // of the last attempt that ended
 	WaitsFrom time.Time       // since when a person is asked for
-	Wants     string          // what a person is asked for: start, merge or budget; empty = an answer, or what to do about a conflict
+	Wants     string          // what a person is asked for: start, merge, review or budget; empty = an answer, or what to do about a conflict
 	Parts     []string        // of a budget that is used up: cost, tokens, time
 	Until     time.Time       // when it goes on by itself; zero = it does not wait for a time
 	Step      string          // of its workflow, while a later one is under way: "reviewer reviews, round 2"
@@ -204,14 +204,20 @@ func (t *Task) wants(e event.Event) {
 	}
 	if e.Kind == event.TaskApproval {
 		t.Reason = WantsText(t.Wants)
+		if e.Reason != "" {
+			t.Reason += ": " + SanitizeLine(e.Reason)
+		}
 	}
 	t.saved(e)
 }
 
-// WantsText says what a task waits for that a person has to approve: start or merge.
+// WantsText says what a task waits for that a person has to approve: start, merge or review.
 func WantsText(wants string) string {
-	if wants == string(scheduler.ApproveStart) {
+	switch wants {
+	case string(scheduler.ApproveStart):
 		return "wants to start (approve: start)"
+	case "review":
+		return "its reviewer does not agree"
 	}
 	return "wants to be merged (approve: merge)"
 }

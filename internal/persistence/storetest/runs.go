@@ -199,12 +199,11 @@ func attempts(t *testing.T, s persistence.Store) {
 		Error: "exit 1", Output: "a\x00b\n\"<c>", Workspace: "/ws/a", Isolation: scheduler.IsolationClone, Log: "/log/a",
 		Base: "b0", Saved: "c0", SavedRef: "refs/orc/aa/task/a/2", MergeOld: "d0", MergeNew: "e0",
 		Conflicts: []string{"x,y", "z\n"}, Files: 1, Additions: 2, Deletions: 3, ExitCode: &code, Note: "again",
-		Onto: "f0", Checked: "t0", Misfit: true, Awaits: "z", Handed: true, Broke: &persistence.Breakage{Found: "z", Error: "e", Output: "o"},
-		Resolve: &persistence.Resolution{
-			Attempt: 1, Tip: "c1", Base: "b1", Paths: []string{"x"}, With: []scheduler.TaskID{"z"}, Done: true, Agreed: true,
-		},
 		NotBefore: at, StartedAt: at.Add(1 * time.Second), EndedAt: at.Add(2 * time.Second), Canceling: true, Cleaned: true, Rejected: true,
 		Consent: persistence.Consent{Wants: persistence.WishMerge, Since: at, Reason: "r", Parts: []string{"cost"}, Back: scheduler.PhaseMerging, Given: true, Start: true, Merge: "m"},
+		Onto:    "o0", Checked: "t0", Misfit: true, Awaits: "b", Handed: true,
+		Resolve: &persistence.Resolution{Attempt: 1, Tip: "c9", Base: "b9", Paths: []string{"x"}, With: []scheduler.TaskID{"b"}, Done: true, Agreed: true},
+		Broke:   &persistence.Breakage{Found: "b", Error: "exit 1", Output: "no"},
 		Work: &persistence.Work{
 			Provider: "p", Account: "mine", Session: "s-1", Turn: 3, Open: true, Said: "/said", From: 7, Offset: 1 << 40, Index: 2, Events: 9,
 			Before: persistence.Usage{Input: 5}, Counters: persistence.Usage{Input: 8, Cost: 0.25, Priced: true}, Reason: "busy",
