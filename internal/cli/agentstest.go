@@ -170,30 +170,33 @@ func (a *App) trial(ctx context.Context, cfg *config.Config, agent persistence.A
 	if session, is := p.(provider.Agent); is {
 		turn.Session = session.NewSession()
 	}
-	return a.supervised(ctx, cfg, folder, func(ctx context.Context, l provider.Launcher) (provider.Result, error) {
-		return p.Turn(ctx, l, turn)
+	err = a.supervised(ctx, cfg, folder, trialTime, func(ctx context.Context, l provider.Launcher) (err error) {
+		r, err = p.Turn(ctx, l, turn)
+		return err
 	})
+	return r, err
 }
 
-// supervised runs f with a supervisor for the processes that it starts; none of them outlives it.
-func (a *App) supervised(ctx context.Context, cfg *config.Config, folder string, f func(context.Context, provider.Launcher) (provider.Result, error)) (r provider.Result, err error) {
+// supervised runs f with a supervisor for the processes that it starts; none of them outlives it. It takes at most as
+// long as most says.
+func (a *App) supervised(ctx context.Context, cfg *config.Config, folder string, most time.Duration, f func(context.Context, provider.Launcher) error) (err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return r, fmt.Errorf("find this program: %w", err)
+		return fmt.Errorf("find this program: %w", err)
 	}
 	level, err := process.ParseLevel(cfg.Supervision)
 	if err != nil {
-		return r, err
+		return err
 	}
 	s, err := process.Start(ctx, process.Options{
 		Executable: self, Args: a.supervisorArgs(), Level: level, Mark: randomHex(16),
 		Journal: filepath.Join(folder, exitJournal), Lock: filepath.Join(folder, supervisorLock),
 	})
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
-	ctx, cancel := context.WithTimeoutCause(ctx, trialTime, errorf("no answer within %s", span(trialTime)))
+	ctx, cancel := context.WithTimeoutCause(ctx, most, errorf("no answer within %s", span(most)))
 	defer cancel()
 	return f(ctx, s)
 }

@@ -132,9 +132,9 @@ func noSandbox(who string, found sandbox.Found) error {
 
 const sandboxFix = "install bubblewrap (apt install bubblewrap, dnf install bubblewrap), or use a kernel with Landlock (6.2 or newer)"
 
-// confiner confines the commands of one run.
+// confiner confines the commands of one run, or of an agent that works outside of runs.
 type confiner struct {
-	owner  *ownership
+	app    *App
 	repo   *workspace.Repository
 	found  sandbox.Found
 	writes []string
@@ -156,11 +156,8 @@ func (o *ownership) confinement(ctx context.Context, repo *workspace.Repository)
 	if err != nil {
 		return nil, err
 	}
-	c := &confiner{owner: o, repo: repo, found: found, writes: o.run.Options.SandboxWrites}
-	if c.data, err = o.app.DataDir(); err != nil {
-		return nil, err
-	}
-	if c.state, err = o.app.StateDir(); err != nil {
+	c := &confiner{app: o.app, repo: repo, found: found, writes: o.run.Options.SandboxWrites}
+	if err := c.places(); err != nil {
 		return nil, err
 	}
 	for role, agent := range o.run.Options.Agents {
@@ -172,6 +169,15 @@ func (o *ownership) confinement(ctx context.Context, repo *workspace.Repository)
 		return nil, err
 	}
 	return c.cell, nil
+}
+
+// places finds the folders that nobody who is confined may touch.
+func (c *confiner) places() (err error) {
+	if c.data, err = c.app.DataDir(); err != nil {
+		return err
+	}
+	c.state, err = c.app.StateDir()
+	return err
 }
 
 // choose is the sandbox of an agent; the error says that it has to have one and there is none.
@@ -219,7 +225,7 @@ func (c *confiner) policy(r orchestrator.Room) (sandbox.Policy, error) {
 	p := sandbox.Policy{
 		Write:    slices.Concat([]string{"/tmp", "/var/tmp", tempDir(r.Env), r.State, stream.Get(r.Env, agentSocket)}, caches(r.Env), c.writes),
 		ReadOnly: []string{c.data, stream.Get(r.Env, "HOME")},
-		Hide: append(secretPlaces(c.owner.app.Environ, r.Env), c.state,
+		Hide: append(secretPlaces(c.app.Environ, r.Env), c.state,
 			filepath.Join(c.data, databaseFile), filepath.Join(c.data, databaseFile+"-wal"), filepath.Join(c.data, databaseFile+"-shm")),
 	}
 	if r.Review {
@@ -246,7 +252,7 @@ func (c *confiner) policy(r orchestrator.Room) (sandbox.Policy, error) {
 
 // keep lets an agent's program write its own files.
 func (c *confiner) keep(p *sandbox.Policy, r orchestrator.Room) error {
-	keeper, is := c.owner.app.providers()[r.Agent.Provider].(provider.Keeper)
+	keeper, is := c.app.providers()[r.Agent.Provider].(provider.Keeper)
 	if !is {
 		return nil
 	}

@@ -70,6 +70,9 @@ func planItem(p *plan.Plan, path string) (item trust.Item, ok bool) {
 			add("give workspaces the file " + file + " of your checkout")
 		}
 	}
+	for _, e := range p.Each() {
+		add(e.Run)
+	}
 	setup(p.Setup())
 	_, gates, _ := p.MergeVerify()
 	for _, gate := range gates {

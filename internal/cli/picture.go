@@ -106,7 +106,15 @@ func (p *picture) mark(t *scheduler.Task) mark {
 	if t.Status == scheduler.TaskRunning && !p.alive && m.word == "running" {
 		m.word, m.color = "stopped", "33"
 	}
+	if p.removed(t) {
+		m.word = "removed"
+	}
 	return m
+}
+
+// removed says whether a task was taken out of the plan before it was done.
+func (p *picture) removed(t *scheduler.Task) bool {
+	return t.Status == scheduler.TaskCanceled && slices.Contains(p.run.Options.Removed, t.ID)
 }
 
 // asks says whether an attempt waits for a person, and not just until a time.
@@ -203,7 +211,7 @@ func (p *picture) notRun(id scheduler.TaskID) []string {
 // counts says how many tasks are in which state, in the words for people, most advanced first.
 func (p *picture) counts() []string {
 	count := map[string]int{}
-	order := []string{"done", "running", "stopped", "needs you", "failed", "skipped", "cancelled"}
+	order := []string{"done", "running", "stopped", "needs you", "failed", "skipped", "cancelled", "removed"}
 	for _, t := range p.tasks {
 		word := p.mark(t).word
 		if !slices.Contains(order, word) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,9 @@ const planFile = "plan.yaml"
 func newPlan(a *App) *cobra.Command {
 	return groupCommand(a, &cobra.Command{
 		Use:   "plan",
-		Short: "check | show | graph | import | fmt | schema",
-		Long:  "Looks at plans; nothing is run. How a plan is written: orc help plan.",
-	}, newPlanCheck(a), newPlanShow(a), newPlanGraph(a), newPlanImport(a), newPlanFmt(a), newPlanSchema(a))
+		Short: "create | check | show | graph | import | fmt | schema",
+		Long:  "Makes plans and looks at them; nothing of them is run. How a plan is written: orc help plan.",
+	}, newPlanCreate(a), newPlanCheck(a), newPlanShow(a), newPlanGraph(a), newPlanImport(a), newPlanFmt(a), newPlanSchema(a))
 }
 
 // completePlans completes the files that may be plans.
@@ -179,6 +180,8 @@ type plannedTask struct {
 	Isolation   scheduler.Isolation   `json:"isolation"`
 	MaxAttempts int                   `json:"max_attempts"`
 	TimeoutMS   int64                 `json:"timeout_ms"` // per attempt; 0 = none
+	ForEach     []string              `json:"for_each"`   // items that stand in the plan; a task is made for each
+	ForEachRun  string                `json:"for_each_run"`
 }
 
 func newPlanShow(a *App) *cobra.Command {
@@ -222,6 +225,11 @@ func newPlanDocument(p *plan.Plan) planDocument {
 	for _, t := range p.Tasks() {
 		doc.Tasks = append(doc.Tasks, newPlannedTask(t))
 	}
+	for _, e := range p.Each() {
+		if i := slices.IndexFunc(doc.Tasks, func(t plannedTask) bool { return t.ID == e.Task }); i >= 0 {
+			doc.Tasks[i].ForEach, doc.Tasks[i].ForEachRun = append([]string{}, e.Items...), e.Run
+		}
+	}
 	return doc
 }
 
@@ -230,7 +238,7 @@ func newPlannedTask(t *scheduler.Task) plannedTask {
 		ID: string(t.ID), Name: t.Name, Agent: t.AgentRole, Prompt: t.Prompt, Command: t.Command,
 		Needs: append([]scheduler.TaskID{}, t.DependsOn...), Writes: append([]string{}, t.WritesFiles...),
 		Verify: append([]string{}, t.Verify...), OnFailure: t.FailureMode, Isolation: t.Isolation,
-		MaxAttempts: max(1, t.Attempts), TimeoutMS: t.Timeout.Milliseconds(),
+		MaxAttempts: max(1, t.Attempts), TimeoutMS: t.Timeout.Milliseconds(), ForEach: []string{},
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 func newResume(a *App) *cobra.Command {
 	var o watching
 	var concurrency int
+	var file string
 	var budgets []string
 	cmd := &cobra.Command{
 		Use:   "resume [RUN]",
@@ -29,10 +30,14 @@ func newResume(a *App) *cobra.Command {
 		Long: `Go on with a run that was stopped, killed, or waits. What is completed is never run again; work that was done
 but not yet merged is merged; commands that were cut off are run again, and what they had written is saved first.
 
+With --plan the run goes on by another plan, also a run that is over or that somebody works on: it is shown what is
+added, removed and changed, and what runs again and why (orc help edit).
+
 With --budget the run, or one task of it, gets more to spend: an amount with + is added to the budget, one without
 stands instead of it. A run that goes on now is told; one that waits goes on.`,
 		Example: `  orc resume
   orc resume 7f3c --yes
+  orc resume --plan plan.yaml
   orc resume --budget cost=+2
   orc resume --budget e2e:cost=+1,time=3h`,
 		Args:        between(0, 1),
@@ -47,6 +52,9 @@ stands instead of it. A run that goes on now is told; one that waits goes on.`,
 				return err
 			}
 			return a.withRun(cmd.Context(), arg, func(st persistence.Store, run persistence.Run) error {
+				if cmd.Flags().Changed("plan") {
+					return a.resumeEdited(cmd.Context(), st, run, file, o)
+				}
 				cfg, err := a.settings(run.Repository, nil)
 				if err != nil {
 					return err
@@ -62,6 +70,8 @@ stands instead of it. A run that goes on now is told; one that waits goes on.`,
 		ValidArgsFunction: a.completeRuns,
 	}
 	o.bind(cmd)
+	cmd.Flags().StringVar(&file, "plan", "", "go on by the plan in this `FILE`")
+	cobra.CheckErr(cmd.MarkFlagFilename("plan", "yaml", "yml", "json"))
 	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "tasks at a time (default: as before)")
 	cmd.Flags().StringArrayVar(&budgets, "budget", nil, "more for the run or a task: `[TASK:]cost=+2`, tokens=, time=")
 	return cmd

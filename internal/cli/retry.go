@@ -71,6 +71,12 @@ func (a *App) retry(ctx context.Context, st persistence.Store, run persistence.R
 	}
 	possible := 0
 	for _, t := range p.tasks {
+		if p.removed(t) {
+			if wanted[t.ID] {
+				return usageError("orc edit "+string(run.ID), "%s was removed from the plan", t.ID)
+			}
+			continue
+		}
 		again := t.Status == scheduler.TaskFailed || t.Status == scheduler.TaskCanceled || t.Status == scheduler.TaskSkipped
 		held := t.Status == scheduler.TaskRunning && p.last(t.ID).Outcome == scheduler.OutcomeConflict
 		if again || held {

@@ -48,6 +48,7 @@ type runFlags struct {
 	only, until []string
 	failFast    bool
 	concurrency int
+	goal        string // have a plan made for it first
 	budget      string
 	named       bool // the plan stands on the command line
 }
@@ -67,6 +68,7 @@ orc resume.`,
   orc run plan.yaml --concurrency 8
   orc run --dry-run
   orc run --until e2e --fail-fast
+  orc run --goal "Add a linter to CI" lint.yaml
   orc run --json | jq .`,
 		Args:        between(0, 1),
 		Annotations: map[string]string{ownSignals: ""},
@@ -75,6 +77,9 @@ orc resume.`,
 			if len(args) == 1 {
 				path = args[0]
 				o.named = true
+			}
+			if cmd.Flags().Changed("goal") {
+				return a.runGoal(cmd.Context(), path, o)
 			}
 			return a.runPlan(cmd.Context(), path, o)
 		},
@@ -88,6 +93,7 @@ orc resume.`,
 	f.BoolVar(&o.trust, "trust", false, "trust the commands of this repository's settings and plan until they change")
 	f.StringSliceVar(&o.only, "only", nil, "run just these tasks, without what they need")
 	f.StringSliceVar(&o.until, "until", nil, "run these tasks and everything that they need")
+	f.StringVar(&o.goal, "goal", "", "have an agent write PLAN for this `GOAL` first (orc plan create), and ask before it is run")
 	f.StringVar(&o.budget, "budget", "", "what the run may spend instead of what the plan says, such as `cost=5,time=2h`")
 	f.BoolVar(&o.failFast, "fail-fast", false, "start nothing more after the first failure")
 	f.IntVar(&o.concurrency, "concurrency", 0, "tasks at a time (default: the plan's, else the configuration's)")
@@ -122,6 +128,9 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	}
 	p, err := a.loadPlan(a.planPath([]string{path}), cfg)
 	if err != nil {
+		return err
+	}
+	if p, err = a.spreadForRun(ctx, repo, p, cfg, o); err != nil {
 		return err
 	}
 	tasks, err := p.Select(o.only, o.until)
@@ -179,6 +188,41 @@ func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
 		return nil, &ExitError{Code: ExitUsage, Err: err, Hint: "orc run PLAN, or orc init to write a first plan.yaml"}
 	}
 	return p, a.planVerdict(path, list)
+}
+
+// spreadForRun makes the tasks of the plan's lists. With --dry-run no command is run, and a list that one makes stays a
+// single task.
+func (a *App) spreadForRun(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, o runFlags) (*plan.Plan, error) {
+	if len(p.Each()) == 0 || o.dryRun && runsLists(p) {
+		return p, nil
+	}
+	rev := p.Base
+	if rev == "" {
+		rev = "HEAD"
+	}
+	base, err := repo.Resolve(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	if runsLists(p) {
+		if err := a.consentToRun(ctx, p, cfg, o); err != nil {
+			return nil, err
+		}
+	}
+	return a.spread(ctx, repo, p, cfg, base, planOptions(cfg))
+}
+
+// consentToRun fails unless a person agrees to what the settings and the plan run.
+func (a *App) consentToRun(ctx context.Context, p *plan.Plan, cfg *config.Config, o runFlags) error {
+	path, err := filepath.Abs(p.Source.Path)
+	if err != nil {
+		return fmt.Errorf("find the plan: %w", err)
+	}
+	items := configItems(cfg)
+	if item, ok := planItem(p, path); ok {
+		items = append(items, item)
+	}
+	return a.allow(ctx, items, path, consent{plan: o.yes || o.named && !a.canAsk(), trust: o.trust}, "Trust and start?")
 }
 
 // printDiagnostics shows what was found in a file and fails when there is an error among it.
@@ -251,7 +295,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
-			FreshSessions: p.FreshSessions(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
+			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
 			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Budget: budget, TaskBudget: p.TaskBudget(), BudgetOf: p.BudgetOf(),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
 			Merge: mergingOf(p, cfg),
@@ -261,11 +305,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 
 // admit asks for what a run needs beside a good plan: consent to the commands that it runs, and agents that are there.
 func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks []*scheduler.Task, run *persistence.Run, o runFlags) error {
-	items := configItems(cfg)
-	if item, ok := planItem(p, run.PlanPath); ok {
-		items = append(items, item)
-	}
-	if err := a.allow(ctx, items, run.PlanPath, consent{plan: o.yes || o.named && !a.canAsk(), trust: o.trust}, "Trust and start?"); err != nil {
+	if err := a.consentToRun(ctx, p, cfg, o); err != nil {
 		return err
 	}
 	in := a.inspector(cfg, run.Repository)

@@ -36,7 +36,7 @@ Variables that are read
   XDG_STATE_HOME       what you trust is in $XDG_STATE_HOME/orc (~/.local/state/orc)
   ORC_*                settings, e.g. ORC_CONCURRENCY=8 (orc config show --origin)
   ORC_TRUST            a hash of orc trust --show: the commands that it was printed for may run
-  VISUAL, EDITOR       what orc config edit opens
+  VISUAL, EDITOR       what orc config edit and orc edit open
   ORC_PROGRESS         auto, tty, plain, json or quiet: how a run is shown
   ORC_FORCE_TTY        1 = write as to a terminal
   ORC_PROMPT_DISABLED  1 = never ask (--no-input)
@@ -92,6 +92,7 @@ A plan is a YAML (or JSON) file
       approve: merge            # a person says yes before it is merged: orc approve
       budget: {time: 20m}       # then it waits for you; of an agent also cost and tokens
 
+  orc plan create "GOAL"        an agent reads the repository and writes one
   orc plan check                every mistake at once, with its place
   orc plan show                 what runs, in which order
   orc plan schema               the JSON Schema, for editors

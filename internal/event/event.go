@@ -18,6 +18,7 @@ const (
 	RunPaused   Kind = "run.paused"   // stopped in good order; Reason
 	RunWaiting  Kind = "run.waiting"  // nothing can go on until a person decides: Reason; Wants budget, with Options, when the run's is used up
 	RunFinished Kind = "run.finished" // State is completed, failed or canceled; Counts
+	RunEdited   Kind = "run.edited"   // its plan was edited: Name, Message, Total, Concurrency; the State is running
 
 	TaskEligible    Kind = "task.eligible"    // dependencies settled
 	TaskStarted     Kind = "task.started"     // attempt Attempt of Attempts begins; Agent
@@ -38,7 +39,8 @@ const (
 	TaskFailed      Kind = "task.failed"      // Error, Output
 	TaskSkipped     Kind = "task.skipped"     // Reason, e.g. "needs docs"
 	TaskCanceled    Kind = "task.canceled"
-	TaskReset       Kind = "task.reset" // an explicit retry put it back; Status
+	TaskReset       Kind = "task.reset"  // an explicit retry, or an edit of the plan, put it back; Status
+	TaskEdited      Kind = "task.edited" // the plan says something else of it: Status, Action (added, changed, removed), Reason, Name, Agent, Attempts
 
 	Notice Kind = "notice" // Message: something a person should know, not a state
 )

@@ -45,6 +45,7 @@ func (c *checker) checkEvents() {
 			f.state[t.ID] = scheduler.TaskEligible
 		}
 	}
+	c.readEdits(f)
 	for i, e := range c.Events {
 		if e.Seq != int64(i+1) {
 			c.broken(Events, "event %d has sequence number %d", i+1, e.Seq)
@@ -82,6 +83,8 @@ func (c *checker) checkEvents() {
 
 func (c *checker) runEvent(f *fold, e event.Event) {
 	switch e.Kind {
+	case event.RunEdited:
+		f.slots = e.Concurrency
 	case event.RunStarted, event.RunResumed:
 		f.owners++
 		f.slots = e.Concurrency
@@ -133,7 +136,7 @@ func (c *checker) taskEvent(f *fold, e event.Event) {
 		delete(f.held, id)
 	}
 	reset := e.Kind == event.TaskReset && to == scheduler.TaskPending
-	if !reset && !slices.Contains(follows[from], to) {
+	if !reset && !(e.Kind == event.TaskEdited && mayBeEdited(from, to)) && !slices.Contains(follows[from], to) {
 		rule := Events
 		if from.Terminal() {
 			rule = NoRerun
@@ -154,12 +157,16 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 		c.worked[k] = true
 	}
 	t := c.task[id]
+	if c.before(e, id) {
+		return // by a plan that is not known any more
+	}
 	if allowed := max(t.Attempts, 1); f.spent[id] >= allowed && !c.resolves(k) {
 		c.broken(Allowance, "%s started although %s had spent all of its %d attempts", k, id, allowed)
 	}
 	for _, need := range t.DependsOn {
 		n := c.task[need]
 		switch state := f.state[need]; {
+		case c.before(e, need):
 		case state == scheduler.TaskCompleted:
 			c.checkBase(k, need, f.commit[need])
 		case state == scheduler.TaskFailed && n.FailureMode == scheduler.FailSoft:
@@ -176,7 +183,7 @@ func (c *checker) startEvent(f *fold, e event.Event, id scheduler.TaskID) {
 		if !f.parked[other.ID] {
 			active++
 		}
-		if scheduler.Overlap(t.WritesFiles, other.WritesFiles) {
+		if !c.before(e, other.ID) && scheduler.Overlap(t.WritesFiles, other.WritesFiles) {
 			c.broken(Exclusion, "%s started while %s ran, which writes the same files", k, other.ID)
 		}
 	}

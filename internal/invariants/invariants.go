@@ -83,6 +83,7 @@ type checker struct {
 	worked  map[key]bool              // its command was about to start, or had
 	reset   map[scheduler.TaskID]bool // put back, and not started since
 	place   map[string]int            // of commits in the chain: 0 is the base
+	edits   map[scheduler.TaskID]edit
 	found   []Broken
 }
 
@@ -91,6 +92,7 @@ func Check(f Facts) []Broken {
 	c := &checker{
 		Facts: f, task: map[scheduler.TaskID]*scheduler.Task{}, attempt: map[key]*persistence.Attempt{},
 		latest: map[scheduler.TaskID]*persistence.Attempt{}, worked: map[key]bool{}, place: map[string]int{f.Run.Base: 0}, reset: map[scheduler.TaskID]bool{},
+		edits: map[scheduler.TaskID]edit{},
 	}
 	for _, t := range f.Tasks {
 		c.task[t.ID] = t
@@ -184,7 +186,7 @@ func (c *checker) checkTurns() {
 			if said[turn.Attempt]++; said[turn.Attempt] == 1 && turn.Role != "user" {
 				c.broken(Turns, "%s begins with a turn of %s", k, turn.Role)
 			}
-			if t.Command != "" && !c.resolves(k) && (turn.Role == "user" && (said[turn.Attempt] != 1 || turn.Content != t.Command) || said[turn.Attempt] > 2) {
+			if t.Command != "" && !c.resolves(k) && turn.Attempt > c.edits[t.ID].attempt && (turn.Role == "user" && (said[turn.Attempt] != 1 || turn.Content != t.Command) || said[turn.Attempt] > 2) {
 				c.broken(Turns, "%s is a command, and its turn %d is: %s %.60q", k, said[turn.Attempt], turn.Role, turn.Content)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // allowed is what the present phase's commands get of the owner's environment. What an agent's role passes and sets
 // is for the agent alone: gates run what it wrote.
 func (at *attempt) allowed() []string {
-	o := at.e.run.Options
+	o := at.e.options()
 	agent, is := o.Agents[at.role()]
 	if !is || at.task.Command != "" || at.a.Phase != scheduler.PhaseWorking {
 		return environ.Allowed(at.e.o.Environ, o.Pass...)
@@ -28,7 +28,7 @@ func (at *attempt) allowed() []string {
 
 // outside returns the changed files that a task does not write by what its plan says.
 func (e *Engine) outside(task scheduler.TaskID, changed []workspace.FileChange) []string {
-	writes := e.tasks[task].task.WritesFiles
+	writes := e.definition(task).WritesFiles
 	if len(writes) == 0 {
 		return nil
 	}

@@ -85,14 +85,19 @@ func (e *Engine) park(b *batch, t *tracked) {
 
 // holdAccount keeps the agents of an account from starting until a time; zero = until a person lifts it.
 func (e *Engine) holdAccount(b *batch, account string, until time.Time, reason string) {
-	h := hold{until: until, reason: reason}
+	e.holdAgents(b, account, hold{until: until, reason: reason, roles: e.rolesOf(account)})
+}
+
+// rolesOf are the agents of an account.
+func (e *Engine) rolesOf(account string) []string {
+	var roles []string
 	for role, a := range e.run.Options.Agents {
 		if accountOf(a) == account {
-			h.roles = append(h.roles, role)
+			roles = append(roles, role)
 		}
 	}
-	slices.Sort(h.roles)
-	e.holdAgents(b, account, h)
+	slices.Sort(roles)
+	return roles
 }
 
 // holdAgents makes a hold count. The longer one of two wins.

@@ -54,13 +54,13 @@ func (at *attempt) othersGate(gate string, tasks []scheduler.TaskID) bool {
 	if gate == "" {
 		return false
 	}
-	return slices.Contains(at.e.run.Options.Merge.Commands, gate) ||
+	return slices.Contains(at.e.options().Merge.Commands, gate) ||
 		slices.ContainsFunc(tasks, func(id scheduler.TaskID) bool { return id != at.a.Task && at.e.hasGate(id, gate) })
 }
 
 func (e *Engine) hasGate(id scheduler.TaskID, gate string) bool {
-	t := e.tasks[id]
-	return t != nil && slices.Contains(t.task.Verify, gate)
+	t := e.definition(id)
+	return t != nil && slices.Contains(t.Verify, gate)
 }
 
 // findCulprit finds the first merge since which a gate fails, up to a head on which it does. nil = it failed before all
@@ -73,7 +73,7 @@ func (at *attempt) findCulprit(head, gate string, tasks []scheduler.TaskID) (*wo
 	}
 	merges = upTo(merges, head)
 	good := -1 // index of a merge on which it passes, or before the first that counts
-	if slices.Contains(e.run.Options.Merge.Commands, gate) {
+	if slices.Contains(e.options().Merge.Commands, gate) {
 		if !slices.ContainsFunc(merges, func(m workspace.MergedWork) bool { return e.passed.has(m.Commit, gate) }) {
 			red, err := at.tryGates(e.run.Base, []string{gate}, tasks)
 			if err != nil || red != nil {

@@ -75,7 +75,7 @@ func upTo(merges []workspace.MergedWork, commit string) []workspace.MergedWork {
 // gatesOfMerge are the gates that the result of a merge must pass, in plan order, and the tasks that they belong to.
 func (at *attempt) gatesOfMerge(m workspace.Merge) (gates []string, tasks []scheduler.TaskID, err error) {
 	e := at.e
-	if own := e.run.Options.Merge.Commands; len(own) > 0 {
+	if own := e.options().Merge.Commands; len(own) > 0 {
 		return own, []scheduler.TaskID{at.a.Task}, nil
 	}
 	merges, err := at.since(m.Old)
@@ -86,12 +86,12 @@ func (at *attempt) gatesOfMerge(m workspace.Merge) (gates []string, tasks []sche
 	for _, w := range merges {
 		in[scheduler.TaskID(w.Task)] = true
 	}
-	for _, id := range e.order {
+	for _, id := range e.frozen.Load().order {
 		if !in[id] {
 			continue
 		}
 		tasks = append(tasks, id)
-		for _, g := range e.tasks[id].task.Verify {
+		for _, g := range e.definition(id).Verify {
 			if !slices.Contains(gates, g) {
 				gates = append(gates, g)
 			}
@@ -105,7 +105,7 @@ func (at *attempt) gatesOfMerge(m workspace.Merge) (gates []string, tasks []sche
 func (at *attempt) check(m workspace.Merge) (*ended, error) {
 	a, e := &at.a, at.e
 	mark := m.Old + " " + m.Tree
-	if !e.run.Options.Merge.Verify || m.Old == m.New || a.Checked == mark || fault.Mutant("unchecked-merge") {
+	if !e.options().Merge.Verify || m.Old == m.New || a.Checked == mark || fault.Mutant("unchecked-merge") {
 		return nil, nil
 	}
 	gates, tasks, err := at.gatesOfMerge(m)

@@ -46,8 +46,8 @@ const sandboxOff = "off"
 // cell is how the present phase's commands are confined; nil = they are not.
 func (at *attempt) cell(env []string) (Cell, error) {
 	e := at.e
-	agent := persistence.Agent{Sandbox: e.run.Options.Sandbox}
-	if role, is := e.run.Options.Agents[at.role()]; is && at.task.Command == "" {
+	agent := persistence.Agent{Sandbox: e.options().Sandbox}
+	if role, is := e.options().Agents[at.role()]; is && at.task.Command == "" {
 		agent = role
 	}
 	if e.o.Confine == nil || agent.Sandbox == "" || agent.Sandbox == sandboxOff {

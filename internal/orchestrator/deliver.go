@@ -28,7 +28,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return at.troubled(err, "save its work")
 		}
 		events = append(events, saved.notices...)
-		if len(saved.outside) > 0 && a.Resolve == nil && slices.Contains(e.run.Options.StrictWrites, a.Task) {
+		if len(saved.outside) > 0 && a.Resolve == nil && slices.Contains(e.options().StrictWrites, a.Task) {
 			end := at.failed("changed files outside of its `writes` (strict_writes): "+some(saved.outside), false)
 			end.events = append(events, end.events...)
 			return &end
@@ -49,7 +49,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			return &ended{}
 		}
 	}
-	if a.Resolve != nil && !a.Resolve.Agreed && e.run.Options.Merge.OnConflict == onConflictAsk {
+	if a.Resolve != nil && !a.Resolve.Agreed && e.options().Merge.OnConflict == onConflictAsk {
 		return at.withhold()
 	}
 	if at.needsYes(scheduler.ApproveMerge) {
@@ -102,7 +102,7 @@ const mostLost = 3
 // recorded before the one atomic step, so that the next owner can tell from git alone whether it was taken.
 func (at *attempt) merge(maybeDone bool) (end *ended, err error) {
 	for lost := 0; ; lost++ {
-		if at.e.run.Options.Merge.Verify && lost < mostLost {
+		if at.e.options().Merge.Verify && lost < mostLost {
 			end, err = at.mergeChecked(maybeDone)
 		} else {
 			end, err = at.mergeAlone(maybeDone)

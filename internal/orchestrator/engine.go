@@ -136,6 +136,11 @@ type Engine struct {
 	deadline   <-chan time.Time
 	parked     map[scheduler.TaskID]time.Time // attempts that wait until then
 	holds      map[string]hold                // agents that do not start, by account
+	frozen     atomic.Pointer[frozen]         // what attempts read of the plan
+	edit       *waitingEdit                   // nil = none
+	relook     bool                           // requests wait that could not be taken when they came
+	slots      int                            // attempts at a time
+	durations  persistence.Durations          // of earlier runs
 	running    map[scheduler.TaskID]bool      // with an attempt under way in a goroutine
 	meter      *meter                         // nil = nothing has a budget
 	bounded    atomic.Bool                    // there is a meter
@@ -158,6 +163,7 @@ type tracked struct {
 	failure *persistence.Attempt // the latest that failed; told to the next one
 	cancel  context.CancelCauseFunc
 	lost    int // times that its supervisor went away
+	started int // of a task that was removed from the plan: attempts ever started
 
 	repaired bool // it was sent back once to repair what it broke
 	cleaning bool // the workspace of its last attempt is being taken away

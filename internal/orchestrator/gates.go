@@ -80,11 +80,11 @@ func (at *attempt) furnish(s workspace.Spec, setup scheduler.Setup) (failure str
 
 // setupOf is how the workspace of a task is set up.
 func (e *Engine) setupOf(id scheduler.TaskID) scheduler.Setup {
-	if own, ok := e.run.Options.Setups[id]; ok {
+	if own, ok := e.options().Setups[id]; ok {
 		return own
 	}
-	if e.run.Options.Setup != nil {
-		return *e.run.Options.Setup
+	if e.options().Setup != nil {
+		return *e.options().Setup
 	}
 	return scheduler.Setup{}
 }

@@ -92,7 +92,7 @@ type start struct {
 func (b *batch) empty() bool {
 	t := &b.t
 	return t.State == "" && len(t.Tasks) == 0 && len(t.Attempts) == 0 && len(t.Sessions) == 0 && len(t.Turns) == 0 &&
-		len(t.Requests) == 0 && len(t.Events) == 0 && t.Options == nil
+		len(t.Requests) == 0 && len(t.Events) == 0 && t.Options == nil && t.Edit == nil
 }
 
 // idle says whether there is nothing to be done.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/fault"
@@ -62,8 +63,12 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 	}
 	for _, t := range tasks {
 		e.tasks[t.ID] = &tracked{task: t}
+	}
+	tasks = slices.DeleteFunc(tasks, func(t *scheduler.Task) bool { return slices.Contains(e.run.Options.Removed, t.ID) })
+	for _, t := range tasks {
 		e.order = append(e.order, t.ID)
 	}
+	e.freeze()
 	progress := e.restore(attempts, events)
 	e.measure(attempts, events)
 	if !fresh || len(attempts) > 0 {
@@ -71,21 +76,21 @@ func (e *Engine) load(ctx context.Context) (*batch, error) {
 			return nil, err
 		}
 	}
-	concurrency := e.o.Concurrency
-	if concurrency == 0 {
-		concurrency = e.run.Concurrency
+	for _, id := range e.run.Options.Removed {
+		if t := e.tasks[id]; t != nil {
+			t.started = progress[id].Started
+		}
 	}
-	durations, err := e.o.Store.Durations(ctx, e.run.Repository, e.run.Name)
-	if err != nil {
+	if e.slots = e.o.Concurrency; e.slots == 0 {
+		e.slots = e.run.Concurrency
+	}
+	if e.durations, err = e.o.Store.Durations(ctx, e.run.Repository, e.run.Name); err != nil {
 		return nil, fmt.Errorf("load earlier durations: %w", err)
 	}
-	e.state, err = scheduler.NewState(tasks, progress, scheduler.Options{
-		Concurrency: concurrency, FailFast: e.run.Options.FailFast, Canceled: e.run.Options.Canceled, ByTask: durations.ByTask, ByAgent: durations.ByAgent,
-	})
-	if err != nil {
+	if e.state, err = scheduler.NewState(tasks, progress, e.graphOptions()); err != nil {
 		return nil, fmt.Errorf("build the graph: %w", err)
 	}
-	return e.begin(ctx, concurrency, len(events), requests, attempts)
+	return e.begin(ctx, len(events), requests, attempts)
 }
 
 // warmUp starts the supervisor beside the rest of the loading. A run that was worked on before is different: the exits
@@ -102,12 +107,16 @@ func (e *Engine) warmUp() {
 
 // restore finds each task's latest attempt, the note for its next one, and what counts against its allowance.
 func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) map[scheduler.TaskID]scheduler.Progress {
-	reset := map[scheduler.TaskID]int{} // attempts up to this number are forgiven
+	reset := map[scheduler.TaskID]int{}  // attempts up to this number are forgiven
+	edited := map[scheduler.TaskID]int{} // and up to this one were made at another plan
 	for _, ev := range events {
 		if t := e.tasks[scheduler.TaskID(ev.Task)]; t != nil {
 			switch ev.Kind {
 			case event.TaskReset:
 				reset[t.task.ID], t.note = ev.Attempt, ev.Message
+				if ev.Action == actionEdited {
+					edited[t.task.ID] = ev.Attempt
+				}
 			case event.TaskStarted:
 				t.note = ""
 			}
@@ -130,7 +139,9 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 		}
 		if t.attempt == nil || a.Number > t.attempt.Number {
 			t.before, t.attempt = t.attempt, a
-			t.remember()
+			if a.Number > edited[a.Task] {
+				t.remember()
+			}
 			p.Held, p.Stopping = held(t), a.Canceling && a.EndedAt.IsZero()
 			p.Person = asks(a)
 			p.Parked = (waits(a) || asks(a)) && !a.Canceling
@@ -142,7 +153,7 @@ func (e *Engine) restore(attempts []persistence.Attempt, events []event.Event) m
 
 // begin is the first batch: the run goes on, interrupted attempts are decided about, requests that came meanwhile
 // are obeyed, and what can start starts.
-func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []persistence.Request, attempts []persistence.Attempt) (*batch, error) {
+func (e *Engine) begin(ctx context.Context, events int, requests []persistence.Request, attempts []persistence.Attempt) (*batch, error) {
 	b := &batch{}
 	e.restoreWaits(b, attempts)
 	b.t.State = scheduler.RunRunning
@@ -151,7 +162,7 @@ func (e *Engine) begin(ctx context.Context, concurrency, events int, requests []
 		kind = event.RunStarted
 	}
 	b.t.Events = append(b.t.Events, e.event(kind, "", 0, event.Detail{
-		Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.tasks), Concurrency: concurrency,
+		Name: e.run.Name, Branch: e.run.Branch, Base: e.run.Base, Total: len(e.order), Concurrency: e.slots,
 		State: string(scheduler.RunRunning), Counts: e.counts(),
 	}))
 	if err := e.clearChecks(); err != nil {

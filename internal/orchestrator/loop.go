@@ -52,12 +52,13 @@ func (e *Engine) loop(ctx context.Context, first *batch) (scheduler.RunState, er
 		case <-poll.C:
 			e.wake(b)
 			e.wakeAwaiting(b)
+			e.followEdit(b)
 			v, err := e.o.Store.DataVersion(context.WithoutCancel(ctx))
 			if err != nil {
 				return "", e.fatal(fmt.Errorf("look for requests: %w", err))
 			}
-			if v != version {
-				version = v
+			if v != version || e.relook {
+				version, e.relook = v, false
 				if err := e.takeRequests(ctx, b); err != nil {
 					return "", e.fatal(err)
 				}
@@ -133,7 +134,7 @@ func (e *Engine) settle(b *batch) {
 
 // finish records the state that the run is left in.
 func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
-	if e.settled == state {
+	if e.settled == state || e.edit != nil && !e.stopping { // what is stopped for an edit is no end
 		return
 	}
 	e.settled = state
@@ -161,8 +162,8 @@ func (e *Engine) finish(b *batch, state scheduler.RunState, reason string) {
 
 func (e *Engine) counts() map[string]int {
 	c := map[string]int{}
-	for _, t := range e.tasks {
-		c[string(t.task.Status)]++
+	for _, id := range e.order {
+		c[string(e.tasks[id].task.Status)]++
 	}
 	return c
 }
@@ -199,8 +200,10 @@ func (e *Engine) take(b *batch, in input) {
 		b.acks = append(b.acks, in.done)
 	case ended:
 		e.takeEnded(b, in)
+		e.followEdit(b)
 	case cleaned:
 		e.takeCleaned(b, in)
+		e.followEdit(b)
 	case asked:
 		b.asked = append(b.asked, in)
 	case budgetAsk:

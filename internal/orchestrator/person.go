@@ -35,7 +35,7 @@ func asks(a *persistence.Attempt) bool {
 
 // needsYes says whether a person has to say yes to a step of the attempt's task, and has not.
 func (at *attempt) needsYes(step scheduler.Approval) bool {
-	if !slices.Contains(at.e.run.Options.Approvals(at.a.Task), step) {
+	if !slices.Contains(at.e.options().Approvals(at.a.Task), step) {
 		return false
 	}
 	if step == scheduler.ApproveStart {

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/process"
@@ -34,6 +35,10 @@ type Prospect struct {
 // Preview says what resuming a run would do with each of its tasks, in plan order. It changes nothing. merges are what
 // git holds of the run's work, which is more than the store knows when an owner died between the two.
 func Preview(ctx context.Context, store persistence.Store, run scheduler.RunID, journal string, merges []workspace.MergedWork) ([]Prospect, error) {
+	now, err := store.GetRun(ctx, run)
+	if err != nil {
+		return nil, fmt.Errorf("load run: %w", err)
+	}
 	tasks, err := store.ListTasks(ctx, run)
 	if err != nil {
 		return nil, fmt.Errorf("load tasks: %w", err)
@@ -55,6 +60,9 @@ func Preview(ctx context.Context, store persistence.Store, run scheduler.RunID, 
 	over := endedOf(attempts)
 	list := make([]Prospect, 0, len(tasks))
 	for _, t := range tasks {
+		if slices.Contains(now.Options.Removed, t.ID) {
+			continue
+		}
 		p := prospect(t, latest[t.ID], exits)
 		for _, m := range merges {
 			if m.Task == string(t.ID) && t.Status != scheduler.TaskCompleted && !over[attemptKey{t.ID, m.Number}] {

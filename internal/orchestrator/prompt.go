@@ -76,7 +76,7 @@ func (at *attempt) compose() (string, error) {
 	if at.a.Resolve != nil {
 		section("", at.resolverPrompt())
 	} else {
-		section("", at.e.run.Context)
+		section("", at.e.frozen.Load().context)
 		section("", at.task.Prompt)
 	}
 	for _, n := range at.toldNeeds() {
@@ -144,6 +144,9 @@ func (at *attempt) environ() ([]string, error) {
 	if at.task.Prompt != "" {
 		env = append(env, "ORC_PROMPT_FILE="+e.promptFile(a))
 	}
+	if item, ok := e.options().Items[a.Task]; ok {
+		env = append(env, "ORC_ITEM="+item)
+	}
 	var failed []string
 	for _, n := range at.brief.needs {
 		if n.failed {
@@ -174,7 +177,7 @@ func (e *Engine) providerOf(t *scheduler.Task) (provider.Provider, string, error
 func (e *Engine) providerFor(t *scheduler.Task, role string) (provider.Provider, string, error) {
 	name, command := "command", t.Command
 	if t.Command == "" {
-		agent, ok := e.run.Options.Agents[role]
+		agent, ok := e.options().Agents[role]
 		if !ok {
 			return nil, "", fmt.Errorf("no agent %q in this run", role)
 		}
@@ -188,7 +191,7 @@ func (e *Engine) providerFor(t *scheduler.Task, role string) (provider.Provider,
 }
 
 func (e *Engine) title(id scheduler.TaskID) string {
-	if name := e.tasks[id].task.Name; name != "" {
+	if name := e.definition(id).Name; name != "" {
 		return oneLine(name)
 	}
 	return string(id)

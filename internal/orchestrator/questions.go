@@ -28,10 +28,10 @@ func (e askedError) Error() string {
 
 // questionsOf is what becomes of a question of a task's agent.
 func (e *Engine) questionsOf(id scheduler.TaskID) string {
-	if own, ok := e.run.Options.QuestionsOf[id]; ok {
+	if own, ok := e.options().QuestionsOf[id]; ok {
 		return own
 	}
-	return e.run.Options.Questions
+	return e.options().Questions
 }
 
 // ask records a question of an attempt's agent: it waits for a person, is answered at once, or ends the attempt, as

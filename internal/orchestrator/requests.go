@@ -43,6 +43,10 @@ type StopRequest struct {
 
 // takeRequest consumes one request in the batch's transition, with what follows from it.
 func (e *Engine) takeRequest(b *batch, r persistence.Request) {
+	if r.Kind == RequestEdit {
+		e.takeEdit(b, r)
+		return
+	}
 	before := e.settled
 	err := e.obey(b, r)
 	if before != "" && e.settled == "" {

@@ -22,7 +22,7 @@ const (
 // resolverWanted says whether a conflict goes to the resolver now: none of the task's own attempts is left, and the
 // attempt was not the resolver's.
 func (e *Engine) resolverWanted(t *tracked) bool {
-	o := e.run.Options
+	o := e.options()
 	if _, there := o.Agents[persistence.ResolverRole]; !there || o.Merge.OnConflict != onConflictAgent && o.Merge.OnConflict != onConflictAsk {
 		return false
 	}
@@ -60,8 +60,8 @@ func (e *Engine) does(task *scheduler.Task, a *persistence.Attempt) *scheduler.T
 func (e *Engine) gatesWith(gates []string, tasks []scheduler.TaskID) []string {
 	all := slices.Clone(gates)
 	for _, id := range tasks {
-		if t := e.tasks[id]; t != nil {
-			for _, g := range t.task.Verify {
+		if t := e.definition(id); t != nil {
+			for _, g := range t.Verify {
 				if !slices.Contains(all, g) {
 					all = append(all, g)
 				}
@@ -117,8 +117,8 @@ func (at *attempt) takeConflict(ws Workspaces) error {
 func (at *attempt) resolverPrompt() string {
 	a, r := &at.a, at.a.Resolve
 	var b strings.Builder
-	if at.e.run.Context != "" {
-		fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(at.e.run.Context))
+	if at.e.frozen.Load().context != "" {
+		fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(at.e.frozen.Load().context))
 	}
 	fmt.Fprintf(&b, `Two pieces of work do not fit together: git cannot merge task %s into what is merged already. Your workspace is in
 the middle of that merge: HEAD is what is merged, MERGE_HEAD the work of %s, and the files in conflict hold both sides
@@ -163,15 +163,15 @@ func (at *attempt) aboutConflict(path string) string {
 
 // side tells the resolver of one of the tasks in conflict.
 func (at *attempt) side(b *strings.Builder, id scheduler.TaskID, what string) {
-	t := at.e.tasks[id]
+	t := at.e.definition(id)
 	if t == nil {
 		return
 	}
 	fmt.Fprintf(b, "\n## Task %s, whose work %s\n\n", id, what)
-	if t.task.Prompt != "" {
-		fmt.Fprintf(b, "%s\n", strings.TrimSpace(t.task.Prompt))
+	if t.Prompt != "" {
+		fmt.Fprintf(b, "%s\n", strings.TrimSpace(t.Prompt))
 	} else {
-		fmt.Fprintf(b, "It is the command\n\n%s\n", lines(t.task.Command, "    "))
+		fmt.Fprintf(b, "It is the command\n\n%s\n", lines(t.Command, "    "))
 	}
 	if said := strings.TrimSpace(at.brief.said[id]); said != "" {
 		fmt.Fprintf(b, "\nWhat it said in the end:\n\n%s\n", lines(clip(said, toldTurn), "    "))

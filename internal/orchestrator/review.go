@@ -176,7 +176,7 @@ func (at *attempt) workedBefore(review int) int {
 func (t *talk) reviewPrompt() (string, error) {
 	at := t.at
 	var b strings.Builder
-	if c := strings.TrimSpace(at.e.run.Context); c != "" {
+	if c := strings.TrimSpace(at.e.frozen.Load().context); c != "" {
 		b.WriteString(c + "\n\n")
 	}
 	fmt.Fprintf(&b, "You review the work that another agent did on a task.\n\n## The task\n\n%s\n", strings.TrimSpace(at.task.Prompt))

@@ -46,7 +46,7 @@ var lostExit = process.Exit{Code: 137, Signal: "SIGKILL", Lost: true}
 
 // converse takes the conversation to its end. exit is that of a turn that was under way when its owner went away.
 func (at *attempt) converse(agent provider.Agent, exit *recordedExit) (provider.Result, error) {
-	t := &talk{at: at, agent: agent, role: at.e.run.Options.Agents[at.role()], w: at.a.Work}
+	t := &talk{at: at, agent: agent, role: at.e.options().Agents[at.role()], w: at.a.Work}
 	next, r, err := t.takeUp(exit)
 	for err == nil {
 		if next != nil {
@@ -359,7 +359,7 @@ func (e *Engine) newWork(t *scheduler.Task) *persistence.Work {
 	if _, ok := p.(provider.Agent); !ok || t.Prompt == "" {
 		return nil
 	}
-	return &persistence.Work{Provider: p.Name(), Account: accountOf(e.run.Options.Agents[t.AgentRole])}
+	return &persistence.Work{Provider: p.Name(), Account: accountOf(e.options().Agents[t.AgentRole])}
 }
 
 // accountOf names the account whose limits an agent shares.

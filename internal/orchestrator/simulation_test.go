@@ -31,14 +31,15 @@ const (
 
 // simTask is what a task of a simulation does.
 type simTask struct {
-	id     scheduler.TaskID
-	takes  time.Duration
-	fails  int    // how often its command says no before it says yes
-	shared string // a file that others change too; empty = one of its own
-	half   bool   // what it does fits to the other halves only when they are joined
-	needs  []scheduler.TaskID
-	sends  bool // the person sends its first work back
-	denies bool // the person does not want it to start
+	id      scheduler.TaskID
+	command string
+	takes   time.Duration
+	fails   int    // how often its command says no before it says yes
+	shared  string // a file that others change too; empty = one of its own
+	half    bool   // what it does fits to the other halves only when they are joined
+	needs   []scheduler.TaskID
+	sends   bool // the person sends its first work back
+	denies  bool // the person does not want it to start
 }
 
 // write changes the files of a workspace; nil for a task that works in the repository's own folder.
@@ -60,7 +61,7 @@ func (t simTask) write(files map[string]string) {
 		return
 	}
 	var text strings.Builder
-	text.WriteString("work of " + string(t.id))
+	text.WriteString(t.command + " of " + string(t.id))
 	for _, n := range t.needs {
 		text.WriteString(" after (" + files["own/"+string(n)] + ")")
 	}
@@ -131,7 +132,7 @@ func drawSimPlan(seed uint64) simPlan {
 			FailureMode: []scheduler.FailureMode{scheduler.FailHard, scheduler.FailSoft, scheduler.FailSkip}[rng.IntN(3)],
 			WritesFiles: []string{"own/" + string(id)}, Status: scheduler.TaskPending,
 		}
-		does := simTask{id: id, takes: time.Duration(rng.IntN(40)) * time.Millisecond}
+		does := simTask{id: id, command: "work", takes: time.Duration(rng.IntN(40)) * time.Millisecond}
 		switch rng.IntN(8) {
 		case 0: // once more than what is allowed would do
 			does.fails = 1 + rng.IntN(2)
@@ -172,7 +173,7 @@ func (p simPlan) newWorld(t *testing.T, folder string) *world {
 	}
 	w := &world{
 		store: store, folder: folder, tasks: p.does, commits: map[string]simCommit{}, refs: map[string]string{},
-		folders: map[string]map[string]string{}, failed: map[scheduler.TaskID]int{},
+		folders: map[string]map[string]string{}, failed: map[string]int{},
 	}
 	base := w.add(simCommit{files: map[string]string{"README": "a repository"}})
 	run := persistence.Run{

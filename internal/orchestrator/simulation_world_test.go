@@ -33,7 +33,8 @@ type world struct {
 	commits map[string]simCommit
 	refs    map[string]string
 	folders map[string]map[string]string // workspace to its files
-	failed  map[scheduler.TaskID]int     // how often its command has said no: what a task itself remembers
+	failed  map[string]int               // how often a command has said no: what a task itself remembers
+	edited  map[scheduler.TaskID]simTask // what tasks do by another plan; nil = there is none
 	words   int                          // that a person has given
 }
 
@@ -413,6 +414,12 @@ func (p simProvider) Name() string { return "command" }
 func (p simProvider) Turn(ctx context.Context, _ provider.Launcher, t provider.Turn) (provider.Result, error) {
 	id, _, _ := strings.Cut(t.ID, ".")
 	task := p.tasks[scheduler.TaskID(id)]
+	p.mu.Lock()
+	if other := p.edited[scheduler.TaskID(id)]; other.command == t.Command || task.id == "" {
+		task = other
+	}
+	p.mu.Unlock()
+	word := id + " " + t.Command
 	select {
 	case <-time.After(task.takes):
 	case <-ctx.Done():
@@ -423,8 +430,8 @@ func (p simProvider) Turn(ctx context.Context, _ provider.Launcher, t provider.T
 	}
 	code := 0
 	if err := p.change(func() error {
-		if p.failed[task.id] < task.fails {
-			p.failed[task.id]++
+		if p.failed[word] < task.fails {
+			p.failed[word]++
 			code = 1
 		}
 		return p.journal(t.ID, code)

@@ -148,7 +148,7 @@ func (s *sink) store(list []provider.Event) error {
 		if role, text := turnOf(ev); text != "" {
 			p.turns = append(p.turns, e.turn(at.a.Task, at.a.Number, role, text))
 		}
-		if doing := activityOf(ev); doing != "" {
+		if doing := ActivityOf(ev); doing != "" {
 			s.doing = e.redacted(doing)
 		}
 	}
@@ -184,8 +184,8 @@ func turnOf(e *provider.Event) (role, text string) {
 	return "", ""
 }
 
-// activityOf says in a few words what an agent does; empty when the event does not tell.
-func activityOf(e *provider.Event) string {
+// ActivityOf says in a few words what an agent does; empty when the event does not tell.
+func ActivityOf(e *provider.Event) string {
 	text := ""
 	switch e.Kind {
 	case provider.EventText:

@@ -141,7 +141,7 @@ func (e *Engine) answer(ctx context.Context, b *batch) error {
 // the agent is then told what was wrong with its work instead of beginning again.
 func (e *Engine) goesOn(t *tracked) bool {
 	prev := t.failure
-	if prev == nil || t.attempt == nil || slices.Contains(e.run.Options.FreshSessions, t.task.ID) {
+	if prev == nil || t.attempt == nil || slices.Contains(e.options().FreshSessions, t.task.ID) {
 		return false
 	}
 	if t.attempt.Number != prev.Number && !barelyBegun(t.attempt) || prev.Outcome != scheduler.OutcomeFailed && prev.Broke == nil {

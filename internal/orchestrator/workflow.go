@@ -21,7 +21,7 @@ func (e *Engine) stepsOf(id scheduler.TaskID, a *persistence.Attempt) []schedule
 	if a.Resolve != nil || a.Work == nil {
 		return []scheduler.Step{{}}
 	}
-	return e.run.Options.StepsOf(id)
+	return e.options().StepsOf(id)
 }
 
 // place is the index of the present step.
@@ -144,7 +144,7 @@ func (at *attempt) enter(p scheduler.Phase, events ...event.Event) (scheduler.Ph
 func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ended) {
 	a, e := &at.a, at.e
 	role := e.roleOf(at.task, at.steps()[step])
-	agent, ok := e.run.Options.Agents[role]
+	agent, ok := e.options().Agents[role]
 	if !ok {
 		return "", &ended{trouble: fmt.Errorf("no agent %q in this run", role)}
 	}

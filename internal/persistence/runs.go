@@ -78,7 +78,7 @@ func checkTasks(run scheduler.RunID, tasks []*scheduler.Task) error {
 	ids := make(map[scheduler.TaskID]bool, len(tasks))
 	for _, t := range tasks {
 		if ids[t.ID] {
-			return &Error{Op: "add task " + string(t.ID), Kind: ErrConflict, Err: errors.New("the plan has two tasks of this name")}
+			return &Error{Op: "add task " + string(t.ID), Kind: ErrConflict, Err: errTwoTask}
 		}
 		ids[t.ID] = true
 	}

@@ -155,6 +155,10 @@ type Run struct {
 type RunOptions struct {
 	FailFast bool `json:"fail_fast,omitempty"`
 	Canceled bool `json:"canceled,omitempty"` // a person canceled the run; some of it may still be ending
+	// Removed are tasks that the plan does not have any more: what they did stays, and they count for nothing. Stopped
+	// are tasks that were canceled for an edit of the plan that waits for their end, and come back with it.
+	Removed []scheduler.TaskID `json:"removed,omitempty"`
+	Stopped []scheduler.TaskID `json:"stopped,omitempty"`
 	// How workspaces are set up: those of the tasks named, and of all others.
 	Setups map[scheduler.TaskID]scheduler.Setup `json:"setups,omitempty"`
 	Setup  *scheduler.Setup                     `json:"setup,omitempty"`
@@ -165,6 +169,8 @@ type RunOptions struct {
 	StrictWrites []scheduler.TaskID `json:"strict_writes,omitempty"`
 	// FreshSessions are the tasks whose next attempt does not go on with the session of the one that failed.
 	FreshSessions []scheduler.TaskID `json:"fresh_sessions,omitempty"`
+	// Items are what the tasks of a list were made for.
+	Items map[scheduler.TaskID]string `json:"items,omitempty"`
 	// What becomes of questions that agents ask: in the tasks named, and in all others. ask (or empty): they wait for a
 	// person. never: the agent is told to decide by itself. fail: the attempt fails.
 	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`
@@ -347,6 +353,7 @@ type Transition struct {
 	State      scheduler.RunState // new state of the run; empty = unchanged
 	Error      string             // stored with State
 	Options    *RunOptions        // nil = unchanged
+	Edit       *PlanEdit          // nil = the plan is unchanged
 	Tasks      []TaskChange
 	Attempts   []Attempt // inserted, or replaced by (task, number)
 	Sessions   []Session

@@ -41,6 +41,11 @@ func (s *SQLiteStore) Apply(ctx context.Context, t Transition) (seq int64, err e
 		if err := tx.setRun(&t, options); err != nil {
 			return err
 		}
+		if t.Edit != nil {
+			if err := tx.edit(t.Run, t.Edit); err != nil {
+				return err
+			}
+		}
 		for _, c := range t.Tasks {
 			if err := tx.move(t.Run, c); err != nil {
 				return err

@@ -16,7 +16,10 @@ type Options struct {
 	Providers        []string            // words that `provider` takes; nil = only "command"
 	DefaultIsolation scheduler.Isolation // of tasks when neither they nor the plan's defaults say; "" stays ""
 	Workflows        map[string]Workflow // that the configuration defines
-	Dir              string              // folder that prompt_file is relative to; "" = the folder of the plan file
+	// Items are the lists that the commands of `for_each` made, by task; tasks with `for_each` become one for each item.
+	// nil = the lists are not known: such a task stands for all of its list.
+	Items map[string][]string
+	Dir   string // folder that prompt_file is relative to; "" = the folder of the plan file
 }
 
 // checker reads one plan. Its methods go on after whatever they find wrong.
@@ -84,14 +87,14 @@ var aliases = map[string]string{
 	"instructions": "prompt", "message": "prompt", "text": "prompt", "ask": "prompt", "promptfile": "prompt_file", "file": "prompt_file",
 	"title": "name", "label": "name", "steps": "tasks", "jobs": "tasks", "stages": "tasks", "parallel": "concurrency", "parallelism": "concurrency",
 	"jobs_limit": "concurrency", "max_parallel": "concurrency", "branch": "base", "ref": "base", "sandbox": "isolation",
-	"default": "defaults", "permission": "permissions", "mode": "permissions", "arguments": "args", "system_prompt": "instructions", "strict": "strict_writes", "roles": "agents", "desc": "description", "system": "context",
+	"default": "defaults", "permission": "permissions", "mode": "permissions", "arguments": "args", "system_prompt": "instructions", "strict": "strict_writes", "roles": "agents", "foreach": "for_each", "matrix": "for_each", "with_items": "for_each", "fan_out": "for_each", "desc": "description", "system": "context",
 }
 
 // Keys that the format will have; they are refused, not ignored.
 var (
 	laterPlanKeys = []string{"vars", "providers", "notify", "include"}
 	laterTaskKeys = []string{
-		"for_each", "vars", "permissions", "model", "when", "if", "env",
+		"vars", "permissions", "model", "when", "if", "env",
 	}
 	laterDefaultsKeys = []string{"permissions", "model", "env"}
 	laterAgentKeys    = []string{"env", "budget", "session"}
@@ -120,6 +123,7 @@ func (c *checker) check() {
 	c.checkWorkflows()
 	c.checkAgents()
 	c.checkPerson()
+	c.spread()
 	c.resolve()
 	c.findCycles()
 }

@@ -109,6 +109,11 @@ var taskKeys = []key[task]{
 		about: "Tasks that must be settled before this one starts; their results are put in front of the prompt.",
 		set:   func(c *checker, t *task, f document.Field) { t.needs = c.List(f.Value, "`needs`") },
 	},
+	{
+		name: "for_each", shape: eachShape, examples: []any{[]any{"store", "api"}, map[string]any{"run": "go list ./..."}},
+		about: "Makes one task for each item of a list, or of the lines that a command prints. ${item} stands for the item in name, prompt, run, writes and verify; needs of the id mean all of them.",
+		set:   (*checker).setEach,
+	},
 	agentKey(ofTask),
 	{
 		name: "prompt", shape: filled, examples: []any{"Add migrations for users and sessions."},

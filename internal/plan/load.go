@@ -92,6 +92,7 @@ func (p *Plan) forgetNodes() {
 	}
 	for i := range p.tasks {
 		t := &p.tasks[i]
+		t.each = nil
 		t.key, t.agent.Node, t.workflow.Node, t.depAt, t.needs = nil, nil, nil, nil, nil
 		forget(t.writes)
 	}

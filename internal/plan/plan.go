@@ -27,6 +27,8 @@ type Plan struct {
 	index       map[string]int32
 	isolation   scheduler.Isolation // of tasks that say nothing
 	strict      bool                // strict_writes of tasks that say nothing
+	each        []Each
+	made        map[string][]string // the tasks of each list, by the list's id; only once the lists are known
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
 	merge       merging
@@ -69,6 +71,9 @@ type task struct {
 	run    work
 	needs  []document.Item
 	writes []document.Item
+	each   *each   // nil = not given
+	made   bool    // it is one task of a list
+	item   string  // and is for this
 	deps   []int32 // needs as indices, without duplicates and unknown ones; only once needs are resolved
 	depAt  []*document.Node
 }

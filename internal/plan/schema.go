@@ -28,6 +28,7 @@ func Schema() []byte {
 		"retry":     describeLevel(retryKeys),
 		"budget":    budgetSchema(),
 		"workspace": describeLevel(workspaceKeys),
+		"for_each":  describeLevel(eachKeys),
 		"merge":     describeLevel(mergeKeys),
 		"workflow":  describeLevel(workflowKeys),
 		"step":      describeLevel(stepKeys),

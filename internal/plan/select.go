@@ -34,13 +34,13 @@ func (p *Plan) Select(only, until []string) ([]*scheduler.Task, error) {
 	}
 	chosen := make([]bool, len(p.tasks))
 	unknown := &UnknownTasksError{}
-	for _, id := range only {
+	for _, id := range p.spreadOut(only) {
 		if i, ok := p.find(id, unknown); ok {
 			chosen[i] = true
 		}
 	}
 	var open []int32
-	for _, id := range until {
+	for _, id := range p.spreadOut(until) {
 		if i, ok := p.find(id, unknown); ok {
 			open = append(open, i)
 		}
@@ -87,4 +87,17 @@ func (p *Plan) find(id string, unknown *UnknownTasksError) (int32, bool) {
 		unknown.IDs = append(unknown.IDs, id)
 	}
 	return i, ok
+}
+
+// spreadOut names the tasks of a list instead of the list.
+func (p *Plan) spreadOut(ids []string) []string {
+	var all []string
+	for _, id := range ids {
+		if made := p.made[strings.TrimSpace(id)]; made != nil {
+			all = append(all, made...)
+		} else {
+			all = append(all, id)
+		}
+	}
+	return all
 }

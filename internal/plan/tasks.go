@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"orchestrator/internal/diagnostic"
 	"orchestrator/internal/plan/document"
@@ -49,6 +50,7 @@ func (c *checker) task(f document.Field) task {
 		return t
 	}
 	c.checkWork(&t, what)
+	c.checkWrites(&t)
 	c.edges += len(t.needs) + len(t.writes)
 	if c.edges > maxEdges {
 		c.Error(f.Key, "too-large", fmt.Sprintf("the tasks have more than %d `needs` and `writes`", maxEdges), "")
@@ -95,12 +97,19 @@ func (c *checker) checkWork(t *task, what string) {
 	}
 }
 
-func (c *checker) setWrites(t *task, f document.Field) {
-	for _, item := range c.List(f.Value, "`writes`") {
-		if message, help := checkGlob(item.Text); message != "" {
-			c.Error(item.Node, "bad-glob", message, help)
-			continue
+func (c *checker) setWrites(t *task, f document.Field) { t.writes = c.List(f.Value, "`writes`") }
+
+// checkWrites leaves out globs that cannot be. Those of a list are looked at again with its items.
+func (c *checker) checkWrites(t *task) {
+	t.writes = slices.DeleteFunc(t.writes, func(w document.Item) bool {
+		text := w.Text
+		if t.each != nil {
+			text = plainly(text, "item")
 		}
-		t.writes = append(t.writes, item)
-	}
+		message, help := checkGlob(text)
+		if message != "" {
+			c.Error(w.Node, "bad-glob", message, help)
+		}
+		return message != ""
+	})
 }

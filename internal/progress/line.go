@@ -47,6 +47,8 @@ func (p *Plain) runLine(e event.Event) (line, bool) {
 		l.loud = false
 		l.subject = strings.TrimSpace(l.subject+" "+r.Name) + ":"
 		l.details = fmt.Sprintf("resumed, %s, %d at a time", r.Tally(", "), max(r.Concurrency, 1))
+	case event.RunEdited:
+		l.word, l.details = "edited", strings.TrimPrefix(view.SanitizeLine(e.Message), "the plan was edited: ")
 	case event.RunPaused:
 		l.word, l.details = "paused", join(r.Reason, r.Tally(", "))
 	case event.RunWaiting:
@@ -112,6 +114,11 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		}
 	case event.TaskCanceled:
 		l.word, l.details = "cancelled", t.Reason
+	case event.TaskEdited:
+		if e.Action != "removed" {
+			return line{}, false // the run's own line says how many
+		}
+		l.word = "removed"
 	case event.TaskReset:
 		l.word, l.details = "again", t.Reason
 	default:

@@ -19,7 +19,7 @@ func (r *Run) Left(now time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	mean := r.done / time.Duration(c[Done])
-	work := mean * time.Duration(r.Total()-len(r.Tasks))
+	work := mean * time.Duration(r.unknown())
 	var longest time.Duration
 	for _, t := range r.Tasks {
 		if t.Status.Terminal() || t.NeedsYou() {

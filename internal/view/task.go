@@ -42,6 +42,8 @@ type Task struct {
 	Ref       string // where its work is saved
 	Allowed   bool   // its failure does not fail the run by itself
 
+	removed bool // from the plan, before it was done: it is not counted
+
 	index int // in Run.Tasks
 	below int // tasks on the longest chain of dependents, itself included
 }
@@ -87,6 +89,7 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskSkipped:     scheduler.TaskSkipped,
 	event.TaskCanceled:    scheduler.TaskCanceled,
 	event.TaskReset:       scheduler.TaskPending,
+	event.TaskEdited:      "",
 }
 
 // foldTask folds an event about a task; false = the kind is unknown.
@@ -97,6 +100,11 @@ func (r *Run) foldTask(e event.Event) bool {
 	}
 	t := r.add(e.Task)
 	before := t.Word()
+	if t.removed { // it is back
+		t.removed = false
+		r.removed--
+		r.counts[before]++
+	}
 	if t.Status == scheduler.TaskCompleted {
 		r.done -= t.Duration
 	}
@@ -121,6 +129,11 @@ func (r *Run) foldTask(e event.Event) bool {
 		r.done += t.Duration
 	}
 	r.settle(t, before)
+	if e.Kind == event.TaskEdited && e.Action == "removed" && t.Status != scheduler.TaskCompleted {
+		t.removed = true
+		r.removed++
+		r.counts[t.Word()]--
+	}
 	return true
 }
 
@@ -172,6 +185,10 @@ func (t *Task) change(e event.Event) {
 		t.saved(e)
 		t.blame(e)
 		t.Reason, t.Allowed = SanitizeLine(e.Reason), e.Allowed
+	case event.TaskEdited:
+		if t.Status.Terminal() {
+			t.Reason = SanitizeLine(e.Reason)
+		}
 	case event.TaskReset:
 		t.Phase, t.WaitsFrom = "", time.Time{}
 		t.Error, t.Output, t.ExitCode, t.Reason, t.Paths, t.Allowed = "", "", nil, SanitizeLine(e.Reason), nil, false

@@ -54,6 +54,7 @@ type Run struct {
 	Notices     []string
 
 	total    int
+	removed  int // of Tasks
 	byID     map[string]*Task
 	active   []*Task // running or waiting for a person, in plan order
 	failed   []*Task // in the order in which they failed
@@ -91,7 +92,10 @@ func (r *Run) Task(id string) *Task { return r.byID[id] }
 func (r *Run) Active() []*Task { return r.active }
 
 // Total is the number of tasks, also of those that the view knows nothing else about.
-func (r *Run) Total() int { return max(r.total, len(r.Tasks)) }
+func (r *Run) Total() int { return max(r.total, len(r.Tasks)-r.removed) }
+
+// unknown is how many tasks there are of which nothing else is known.
+func (r *Run) unknown() int { return r.Total() - (len(r.Tasks) - r.removed) }
 
 // Elapsed is how long the run was worked on until now, without the time in which it was paused, waited for a
 // person or had no living owner.
@@ -143,6 +147,13 @@ func (r *Run) foldRun(e event.Event) bool {
 		}
 		r.since, r.resumed = e.Time, true
 		r.begin(e)
+	case event.RunEdited:
+		if r.since.IsZero() { // it was over, or waited
+			r.since = e.Time
+		}
+		r.total = e.Total
+		r.begin(e)
+		r.Notices = append(r.Notices, SanitizeLine(e.Message))
 	case event.RunPaused:
 		r.end(e, scheduler.RunPaused)
 	case event.RunWaiting:

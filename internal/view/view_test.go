@@ -369,3 +369,29 @@ func TestAnUnknownKindChangesNothingButTheSequence(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestEditedPlanCountsWhatItHas(t *testing.T) {
+	r := New(Seed{ID: "7f3c", Tasks: []SeedTask{{ID: "a"}, {ID: "gone"}, {ID: "done"}}})
+	edit := func(task, action string, status scheduler.TaskStatus) event.Event {
+		return event.Event{Kind: event.TaskEdited, Task: task, Detail: event.Detail{Action: action, Status: string(status), Name: "the " + task}}
+	}
+	for _, e := range []event.Event{
+		{Kind: event.TaskCompleted, Task: "done"},
+		{Kind: event.RunFinished, Detail: event.Detail{State: "failed"}},
+		edit("gone", "removed", scheduler.TaskCanceled), edit("done", "removed", scheduler.TaskCompleted),
+		{Kind: event.RunEdited, Detail: event.Detail{Message: "1 added", Total: 2, State: "running"}},
+		edit("late", "added", scheduler.TaskPending),
+	} {
+		r.Fold(e)
+	}
+	if tally := r.Tally(", "); tally != "1 done, 2 to go" || r.State != scheduler.RunRunning || r.Total() != 3 {
+		t.Errorf("%q, the run is %s, of %d tasks", tally, r.State, r.Total())
+	}
+	if late := r.Task("late"); late == nil || late.Name != "the late" {
+		t.Errorf("late is %+v", late)
+	}
+	r.Fold(edit("gone", "added", scheduler.TaskPending))
+	if tally := r.Tally(", "); tally != "1 done, 3 to go" {
+		t.Errorf("after it came back: %q", tally)
+	}
+}

@@ -59,7 +59,7 @@ type Counts [words]int
 // Counts returns how many tasks are in which state.
 func (r *Run) Counts() Counts {
 	c := r.counts
-	c[Waiting] += r.Total() - len(r.Tasks)
+	c[Waiting] += r.unknown()
 	return c
 }
 

@@ -25,6 +25,7 @@ func scenarios() []scenario {
 		{"unknown", unknown},
 		{"prompt", prompt},
 		{"read-only", readOnly},
+		{"plan", planned},
 		{"words", ordinaryWords},
 		{"retry", retried},
 		{"mid-stream", midStream},

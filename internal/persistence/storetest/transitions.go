@@ -13,6 +13,8 @@ import (
 
 var transitionCases = []testCase{
 	{"a transition stores all its parts", applyAll},
+	{"an edit of the plan changes what is told of tasks and not how far they are", editPlan},
+	{"an edit of the plan is refused as a whole", editNothing},
 	{"a refused transition stores nothing", applyNothing},
 	{"only the present generation may change a run", fenced},
 	{"a task that is not in the state it leaves is a conflict", moveConflict},
