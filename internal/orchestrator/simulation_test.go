@@ -94,7 +94,6 @@ type simPlan struct {
 	does        map[scheduler.TaskID]simTask
 	concurrency int
 	options     persistence.RunOptions
-	merge       persistence.Merging
 }
 
 // guarded adds steps that wait for a person, and budgets that are soon used up.
@@ -180,7 +179,6 @@ func (p simPlan) newWorld(t *testing.T, folder string) *world {
 		ID: simRun, Name: "simulation", Repository: "/repository", State: scheduler.RunRunning, Base: base, BaseRef: "main",
 		Branch: "orc/" + simRun, Concurrency: p.concurrency, Mark: "simulation", CreatedAt: time.Now(), Options: p.options,
 	}
-	run.Options.Merge = p.merge
 	if err := store.CreateRun(t.Context(), run, p.tasks); err != nil {
 		t.Fatal(err)
 	}
