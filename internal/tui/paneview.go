@@ -6,17 +6,15 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
 )
 
 const (
-	smallest  = 20 // columns, and
-	lowest    = 6  // lines, below which nothing useful fits
-	gridLines = 60
-	kept      = 5000 // lines of a page that are shown: its last
+	smallest = 20   // columns, and
+	lowest   = 6    // lines, below which nothing useful fits
+	kept     = 5000 // lines of a page that are shown: its last
 )
 
 // paneView draws the panes.
@@ -349,126 +347,4 @@ func (m *model) wrap() {
 		}
 		x.lines = append(x.lines, l)
 	}
-}
-
-// inGrid are the tasks of the grid: those at work, at most nine.
-func (m *model) inGrid() []*view.Task {
-	active := m.Run.Active()
-	return active[:min(len(active), 9)]
-}
-
-// gridBoxes draws the agents at work side by side.
-func (m *model) gridBoxes(height int) []string {
-	tasks := m.inGrid()
-	if len(tasks) == 0 {
-		return m.box("3 agents at work", []string{m.full(m.width-2, span{" nobody is at work", m.style.faint})}, m.width, height, true)
-	}
-	across := 1
-	for across*across < len(tasks) && m.width/(across+1) >= 2*smallest {
-		across++
-	}
-	down := (len(tasks) + across - 1) / across
-	for down > 1 && height/down < 4 { // what does not fit is left out
-		down--
-	}
-	var lines []string
-	for y := range down {
-		h := height / down
-		if y == down-1 {
-			h = height - h*(down-1)
-		}
-		rows := make([]string, h)
-		for x := range across {
-			w := m.width / across
-			if x == across-1 {
-				w = m.width - w*(across-1)
-			}
-			for i, l := range m.gridBox(tasks, y*across+x, w, h) {
-				rows[i] += l
-			}
-		}
-		lines = append(lines, rows...)
-	}
-	return lines
-}
-
-func (m *model) gridBox(tasks []*view.Task, i, width, height int) []string {
-	if i >= len(tasks) {
-		return m.box("", nil, width, height, false)
-	}
-	t := tasks[i]
-	tail := m.panes.tails[t.ID]
-	tail = tail[max(len(tail)-(height-2), 0):]
-	var lines []string
-	for _, l := range tail {
-		lines = append(lines, m.full(width-2, span{" " + strings.ReplaceAll(l, "\t", "    "), m.style.plain}))
-	}
-	return m.box(m.sign(t)+" "+t.ID+" "+m.glyphs.Dot+" "+m.state(t), lines, width, height, t.ID == m.panes.selected)
-}
-
-// helpLines are the keys that are valid where the person is.
-func (m *model) helpLines() []string {
-	inner := m.width - 2
-	var lines []string
-	for i := range bindings {
-		b := &bindings[i]
-		if b.in == nil || b.in(m.panes) {
-			lines = append(lines, m.full(inner, span{" " + m.pad(strings.ReplaceAll(b.keys, " ", "  "), 24, false), m.style.bold}, span{b.does, m.style.plain}))
-		}
-	}
-	lines = append(lines, m.full(inner), m.full(inner, span{" ctrl+c stops the run and saves; what is shown here goes on without you", m.style.faint}))
-	return lines
-}
-
-// overlay draws the dialog over the lines.
-func (m *model) overlay(lines []string) {
-	d := m.panes.dialog
-	width := min(m.width-4, 72)
-	inner := width - 2
-	var body []string
-	add := func(text string, style lipgloss.Style) {
-		for _, l := range strings.Split(strings.TrimRight(view.Sanitize(text), "\n"), "\n") {
-			for cells(l) > inner-2 {
-				part, _ := fit(l, inner-2)
-				if part == "" {
-					break
-				}
-				body, l = append(body, m.full(inner, span{" " + part, style})), l[len(part):]
-			}
-			body = append(body, m.full(inner, span{" " + l, style}))
-		}
-	}
-	add(d.body, m.style.plain)
-	for i, o := range d.options {
-		add(fmt.Sprintf(" %d  %s", i+1, view.SanitizeLine(o)), m.style.bold)
-	}
-	body = append(body, m.full(inner))
-	switch {
-	case d.free:
-		add("> "+d.text+"_", m.style.bold)
-		add("enter sends it, esc does nothing", m.style.faint)
-	case d.yes && d.no != "":
-		add("y yes, n no and why, esc not now", m.style.faint)
-	case d.yes:
-		add("y yes, n no", m.style.faint)
-	default:
-		add(fmt.Sprintf("a number, %d or t your own words, esc not now", len(d.options)+1), m.style.faint)
-	}
-	most := max(len(lines)-3, 3)
-	if len(body) > most { // its end has what is to be pressed
-		body = body[len(body)-most:]
-	}
-	box := m.box(d.title, body, width, len(body)+2, true)
-	top := max((len(lines)-len(box))/2, 1)
-	margin := (m.width - width) / 2
-	for i, l := range box {
-		if top+i < len(lines) {
-			lines[top+i] = m.over(lines[top+i], l, margin, width)
-		}
-	}
-}
-
-// over puts a piece of a line over another.
-func (m *model) over(under, piece string, at, width int) string {
-	return ansi.Cut(under, 0, at) + piece + ansi.Cut(under, at+width, m.width)
 }
