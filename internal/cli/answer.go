@@ -78,23 +78,13 @@ The questions that are open: orc status. An answer given while nobody owns the r
 			if err != nil {
 				return usageError("orc status "+string(run.ID), "%s: %w", task.ID, err)
 			}
-			req, err := a.newRequest(run.ID, orchestrator.RequestAnswer, orchestrator.AnswerRequest{Task: task.ID, Question: chosen.ID, Text: text})
+			word := orchestrator.AnswerRequest{Task: task.ID, Question: chosen.ID, Text: text}
+			taken, err := a.hand(ctx, st, run, orchestrator.RequestAnswer, word)
 			if err != nil {
 				return err
 			}
-			id, err := st.AddRequest(ctx, req)
-			if err != nil {
-				return err
-			}
-			alive, err := a.ownerAlive(ctx, st, run)
-			if err != nil {
-				return err
-			}
-			if !alive {
+			if !taken {
 				return a.tell("Stored. Nobody owns the run now; its agent is told when it goes on: orc resume %s", run.ID)
-			}
-			if err := a.answered(ctx, st, run, id); err != nil {
-				return err
 			}
 			return a.tell("Told %s: %s", task.ID, firstLine(text))
 		})

@@ -126,15 +126,7 @@ func (a *App) giveWord(ctx context.Context, st persistence.Store, run persistenc
 		word.Items = append(word.Items, x.item())
 		names = append(names, x.task.ID)
 	}
-	req, err := a.newRequest(run.ID, orchestrator.RequestApprove, word)
-	if err != nil {
-		return err
-	}
-	id, err := st.AddRequest(ctx, req)
-	if err != nil {
-		return err
-	}
-	alive, err := a.ownerAlive(ctx, st, run)
+	taken, err := a.hand(ctx, st, run, orchestrator.RequestApprove, word)
 	if err != nil {
 		return err
 	}
@@ -142,11 +134,8 @@ func (a *App) giveWord(ctx context.Context, st persistence.Store, run persistenc
 	if word.Reject {
 		did = "Rejected"
 	}
-	if !alive {
+	if !taken {
 		return a.tell("%s %s. Nobody owns the run now; it counts when the run goes on: orc resume %s", did, taskNames(names), run.ID)
-	}
-	if err := a.answered(ctx, st, run, id); err != nil {
-		return err
 	}
 	return a.tell("%s %s.", did, taskNames(names))
 }

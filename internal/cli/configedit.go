@@ -47,22 +47,18 @@ func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error)
 	if err != nil {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	copied, err := os.CreateTemp(filepath.Dir(path), ".config-*.yaml")
+	copied, err := copyToEdit(filepath.Dir(path), ".config-*.yaml", old)
 	if err != nil {
-		return fmt.Errorf("make a copy to edit: %w", err)
-	}
-	_, err = copied.Write(old)
-	if err = errors.Join(err, copied.Close()); err != nil {
-		return fmt.Errorf("make a copy to edit: %w", err)
+		return err
 	}
 	keep := false
 	defer func() {
 		if !keep {
-			err = errors.Join(err, os.Remove(copied.Name()))
+			err = errors.Join(err, os.Remove(copied))
 		}
 	}()
 	for {
-		text, err := a.editFile(ctx, copied.Name())
+		text, err := a.editFile(ctx, copied)
 		if err != nil {
 			return err
 		}
@@ -82,7 +78,7 @@ func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error)
 		}
 		if !again {
 			keep = true
-			return errors.Join(err, a.tell("Your text is kept in %s", a.tilde(copied.Name())))
+			return errors.Join(err, a.tell("Your text is kept in %s", a.tilde(copied)))
 		}
 	}
 }
@@ -156,4 +152,17 @@ func completeKeys(_ *cobra.Command, args []string, _ string) ([]cobra.Completion
 		keys = append(keys, cobra.CompletionWithDesc(k.Name, k.About))
 	}
 	return keys, cobra.ShellCompDirectiveNoFileComp
+}
+
+// copyToEdit writes a text to a new file, which the caller removes. The name is made of pattern, as os.CreateTemp does.
+func copyToEdit(dir, pattern string, text []byte) (path string, err error) {
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return "", fmt.Errorf("make a copy to edit: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", fmt.Errorf("make a copy to edit: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return f.Name(), nil
 }

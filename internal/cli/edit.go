@@ -50,29 +50,25 @@ func (a *App) editRun(ctx context.Context, st persistence.Store, run persistence
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the run's folder: %w", err)
 	}
-	copied, err := os.CreateTemp(dir, "plan-*"+filepath.Ext(run.PlanPath))
+	copied, err := copyToEdit(dir, "plan-*"+filepath.Ext(run.PlanPath), []byte(run.Plan))
 	if err != nil {
-		return fmt.Errorf("make a copy to edit: %w", err)
-	}
-	_, err = copied.WriteString(run.Plan)
-	if err = errors.Join(err, copied.Close()); err != nil {
-		return fmt.Errorf("make a copy to edit: %w", err)
+		return err
 	}
 	keep := false
 	defer func() {
 		if !keep {
-			err = errors.Join(err, os.Remove(copied.Name()))
+			err = errors.Join(err, os.Remove(copied))
 		}
 	}()
 	for {
-		text, err := a.editFile(ctx, copied.Name())
+		text, err := a.editFile(ctx, copied)
 		if err != nil {
 			return err
 		}
 		if bytes.Equal(text, []byte(run.Plan)) {
 			return a.tell("Nothing was changed.")
 		}
-		e, err := a.newEdition(ctx, st, run, copied.Name(), text, consent{plan: o.yes, trust: trusted})
+		e, err := a.newEdition(ctx, st, run, copied, text, consent{plan: o.yes, trust: trusted})
 		if err == nil {
 			err = e.admit(ctx, o, trusted)
 		}
@@ -88,7 +84,7 @@ func (a *App) editRun(ctx context.Context, st persistence.Store, run persistence
 		}
 		if !again {
 			keep = true
-			return errors.Join(err, a.tell("Your text is kept in %s\n  orc resume %s --plan %s", a.tilde(copied.Name()), run.ID, a.tilde(copied.Name())))
+			return errors.Join(err, a.tell("Your text is kept in %s\n  orc resume %s --plan %s", a.tilde(copied), run.ID, a.tilde(copied)))
 		}
 	}
 }

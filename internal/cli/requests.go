@@ -34,3 +34,21 @@ func (a *App) ask(ctx context.Context, st persistence.Store, run persistence.Run
 	}
 	return 0, a.Resume.ResumeRun(ctx, run, []persistence.Request{req})
 }
+
+// hand stores a request for the run's owner and waits for its word. taken is false when nobody owns the run: the next
+// owner takes it.
+func (a *App) hand(ctx context.Context, st persistence.Store, run persistence.Run, kind string, payload any) (taken bool, err error) {
+	req, err := a.newRequest(run.ID, kind, payload)
+	if err != nil {
+		return false, err
+	}
+	id, err := st.AddRequest(ctx, req)
+	if err != nil {
+		return false, err
+	}
+	alive, err := a.ownerAlive(ctx, st, run)
+	if err != nil || !alive {
+		return false, err
+	}
+	return true, a.answered(ctx, st, run, id)
+}

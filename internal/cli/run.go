@@ -295,7 +295,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
-			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg),
+			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg), Limits: cfg.Limits,
 			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Budget: budget, TaskBudget: p.TaskBudget(), BudgetOf: p.BudgetOf(),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
 			Merge: mergingOf(p, cfg),

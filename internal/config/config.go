@@ -25,6 +25,7 @@ type Config struct {
 	Durability  string                   // "normal" or "full"
 	Supervision string                   // "auto", "namespace", "subreaper" or "group"
 	Questions   string                   // of agents whose plan does not say: ask, never or fail
+	Limits      string                   // "wait" or "fail": what a usage limit means to an attempt
 	OutputLimit int64                    // bytes that one command may print
 	Sandbox     string                   // "auto", "required" or "off": of agents that do not say
 	// SandboxWrites are absolute paths that every sandboxed command may write, beside its workspace and what is usual.

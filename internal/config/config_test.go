@@ -69,7 +69,7 @@ func TestDefaultsHoldWithoutAnyFile(t *testing.T) {
 		t.Fatalf("load: %v %v", err, list)
 	}
 	want := &Config{
-		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask", Sandbox: "auto", OnConflict: "stop",
+		Concurrency: 4, Isolation: scheduler.IsolationClone, Durability: "normal", Supervision: "auto", Questions: "ask", Limits: "wait", Sandbox: "auto", OnConflict: "stop",
 		Agents: map[string]plan.Agent{
 			"orchestrator": {Permissions: "read-only"}, "coder": {Permissions: "edit"}, "reviewer": {Permissions: "read-only"}, "tester": {Permissions: "edit"}, "resolver": {Permissions: "edit"},
 		},

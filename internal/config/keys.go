@@ -174,6 +174,14 @@ var table = []Key{
 		},
 	},
 	{
+		Name: "limits", Type: "wait or fail", Default: "wait", shape: oneOf("wait", "fail"),
+		About: "What becomes of an attempt whose agent meets the usage limit of its account. wait: it goes on, in its session, when the limit ends; no attempt is spent, and nothing else of the account is started until then. fail: the attempt fails.",
+		parse: func(c *Config, text string) (problem, help string) {
+			c.Limits, problem, help = keep(c.Limits, text, "wait", "fail")
+			return problem, help
+		},
+	},
+	{
 		Name: "grace", Type: "duration", Default: "10s", shape: textShape,
 		About: "How long a process has between being asked to end (SIGTERM) and being killed (SIGKILL).",
 		parse: func(c *Config, text string) (string, string) { return parseDuration(&c.Grace, text) },

@@ -20,6 +20,9 @@ const (
 	limitLongest   = 30 * time.Minute
 )
 
+// limitsFail is the option that has attempts fail at a usage limit instead of waiting for its end.
+const limitsFail = "fail"
+
 // errParked ends the goroutine of an attempt that waits until a time: the wait is data, not a goroutine.
 var errParked = errors.New("waits until a time")
 
@@ -37,6 +40,9 @@ func (h *hold) covers(role string) bool { return slices.Contains(h.roles, role) 
 // result stands.
 func (t *talk) wait(r *provider.Result) error {
 	a, w, e := &t.at.a, t.w, t.at.e
+	if r.Kind == provider.KindLimit && e.options().Limits == limitsFail {
+		return nil
+	}
 	if w.Waits++; w.Waits > mostWaits {
 		r.Error = fmt.Sprintf("%s (gave up after %d waits)", r.Error, mostWaits)
 		return nil

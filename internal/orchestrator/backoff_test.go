@@ -203,3 +203,21 @@ func TestCanceledWaitSavesItsWork(t *testing.T) {
 		t.Errorf("saved work %q", got)
 	}
 }
+
+func TestUsageLimitFailsTheAttemptWhereNobodyWantsToWait(t *testing.T) {
+	r := newRig(t)
+	s := newScripted(t, func(task string, _ int) string {
+		if task == "b" {
+			return end(provider.Result{Summary: "done"})
+		}
+		return end(provider.Result{Kind: provider.KindLimit, Error: "limit reached", RetryAt: time.Now().Add(time.Hour)})
+	})
+	r.agents(s, &scheduler.Task{ID: "a", Attempts: 2}, &scheduler.Task{ID: "b"})
+	r.options(func(o *persistence.RunOptions) { o.Limits = "fail" })
+	if state := r.finish(); state != scheduler.RunFailed || r.states() != "a failed, b completed" {
+		t.Fatalf("state %s: %s", state, r.states())
+	}
+	if n := len(s.asks("a")); n != 2 || !strings.Contains(r.task("a").Error, "limit reached") {
+		t.Errorf("%d turns: %s", n, r.task("a").Error)
+	}
+}

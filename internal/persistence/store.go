@@ -184,6 +184,8 @@ type RunOptions struct {
 	TaskBudget scheduler.Budget                      `json:"task_budget,omitzero"`
 	// Overspent says how the run's budget is used up, so that nothing of it starts; empty = it is not.
 	Overspent string `json:"overspent,omitempty"`
+	// Limits is what a usage limit means to an attempt. wait (or empty): it goes on when the limit ends. fail: it fails.
+	Limits string `json:"limits,omitempty"`
 	// Sandbox is what plain commands want of one, as in Agent. SandboxWrites are paths that may be written in every one.
 	Sandbox       string   `json:"sandbox,omitempty"`
 	SandboxWrites []string `json:"sandbox_writes,omitempty"`

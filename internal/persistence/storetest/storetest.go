@@ -80,7 +80,7 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 			Budget: scheduler.Budget{Cost: 1.5, Tokens: 9, Time: time.Hour}, TaskBudget: scheduler.Budget{Tokens: 3}, Overspent: "all of it",
 			BudgetOf:      map[scheduler.TaskID]scheduler.Budget{"b": {Time: time.Minute}},
 			WorkflowOf:    map[scheduler.TaskID]string{"a": "reviewed"},
-			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail",
+			FreshSessions: []scheduler.TaskID{"b"}, QuestionsOf: map[scheduler.TaskID]string{"a": "never"}, Questions: "fail", Limits: "fail",
 			Sandbox: "required", SandboxWrites: []string{"/src/cache"},
 		},
 		Mark: "f00d", CreatedAt: at,
