@@ -10,6 +10,7 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/orchestrator"
+	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
 )

@@ -252,11 +252,7 @@ func TestNoReviewStartsWhileItsAccountIsAtItsLimit(t *testing.T) {
 func failed(a persistence.Attempt) bool { return a.Outcome == scheduler.OutcomeFailed }
 
 func TestAReviewedTaskEndsTheSameAfterACrashAtAnyEffect(t *testing.T) {
-	stride := 1
-	if underRace {
-		stride = 4
-	}
-	for n := 1; ; n += stride {
+	for n := 1; ; n += 2 * stride() {
 		r := newRig(t)
 		r.steps = reviewed(3)
 		s := newScripted(t, nil)
