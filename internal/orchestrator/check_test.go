@@ -306,7 +306,7 @@ func TestTaskThatWaitsForARepairCanBeCanceled(t *testing.T) {
 
 func TestRepairOfMergedWorkEndsTheSameAfterACrash(t *testing.T) {
 	t.Parallel()
-	for n := 2; ; n += 4 { // after an effect out of four; all of them take minutes
+	for n := 2; ; n += 4 * stride() { // after an effect out of four; all of them take minutes
 		r := newRig(t)
 		s := lateAgents(r, repentant)
 		r.agents(s, lateFinders(r, &scheduler.Task{})...)

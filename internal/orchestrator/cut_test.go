@@ -91,7 +91,7 @@ func (r *cutRepository) Mirror(ctx context.Context, run, branch string) error {
 // stride is how many effects lie between the crashes that a test tries.
 func stride() int {
 	if underRace {
-		return 2
+		return 3
 	}
 	return 1
 }

@@ -136,7 +136,7 @@ func TestYesToNothingIsRefused(t *testing.T) {
 
 func TestResolutionEndsTheSameAfterACrash(t *testing.T) {
 	t.Parallel()
-	for n := 20; ; n += 4 { // after an effect out of four, from about when the two have met
+	for n := 20; ; n += 4 * stride() { // after an effect out of four, from about when the two have met
 		r := newRig(t)
 		rivals(r, "agent", func(int) string { return both + end(provider.Result{Summary: "both are in"}) })
 		r.cut = &cut{last: n}
