@@ -32,7 +32,7 @@ func (r *rig) failing(command string) (bad []string) {
 	dir := filepath.Join(r.data, "look")
 	r.git("worktree", "add", "-q", "--detach", dir, "main")
 	defer r.git("worktree", "remove", "--force", dir)
-	for _, id := range strings.Fields(r.git("rev-list", "--first-parent", "--reverse", "main..refs/orc/7f3c/integration")) {
+	for id := range strings.FieldsSeq(r.git("rev-list", "--first-parent", "--reverse", "main..refs/orc/7f3c/integration")) {
 		r.git("-C", dir, "checkout", "-q", id)
 		cmd := exec.Command("/bin/sh", "-c", command)
 		cmd.Dir, cmd.Env = dir, r.environ

@@ -53,7 +53,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 		return at.withhold()
 	}
 	if at.needsYes(scheduler.ApproveMerge) {
-		return over(at.ask(persistence.WishMerge, ""))
+		return new(at.ask(persistence.WishMerge, ""))
 	}
 	if fault.Mutant("completed-before-merge") {
 		at.mergeLater()
@@ -76,7 +76,7 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 func (at *attempt) undelivered(err error) *ended {
 	var spent *overBudget
 	if errors.As(err, &spent) {
-		return over(at.end(err, ""))
+		return new(at.end(err, ""))
 	}
 	for _, cut := range []error{errCanceled, errStopped, errTimeout, process.ErrSupervisorLost, workspace.ErrProvide} {
 		if errors.Is(err, cut) {

@@ -51,13 +51,13 @@ func (at *attempt) mayStart(from scheduler.Phase, exit *recordedExit) *ended {
 		return nil
 	}
 	if from == scheduler.PhasePreparing && at.needsYes(scheduler.ApproveStart) {
-		return over(at.ask(persistence.WishStart, ""))
+		return new(at.ask(persistence.WishStart, ""))
 	}
 	if at.a.Work != nil && from == scheduler.PhaseWorking { // it is asked before each turn
 		return nil
 	}
 	if err := at.mayGoOn(); err != nil {
-		return over(at.end(err, "look at the budget"))
+		return new(at.end(err, "look at the budget"))
 	}
 	at.began = true
 	return nil

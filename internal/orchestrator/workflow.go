@@ -69,7 +69,7 @@ func (at *attempt) working(exit *recordedExit) (scheduler.Phase, *ended) {
 		return "", &ended{park: true}
 	}
 	if err != nil {
-		return "", over(at.end(err, "run the command"))
+		return "", new(at.end(err, "run the command"))
 	}
 	fault.Point("attempt.ended")
 	a.ExitCode = r.ExitCode
@@ -85,10 +85,10 @@ func (at *attempt) working(exit *recordedExit) (scheduler.Phase, *ended) {
 	}
 	left, err := at.markers() // an agent was asked to go on; a command was not
 	if err != nil {
-		return "", over(at.end(err, "look for conflict markers"))
+		return "", new(at.end(err, "look for conflict markers"))
 	}
 	if left != nil {
-		return "", over(at.failed("conflict markers are left in "+some(left), false))
+		return "", new(at.failed("conflict markers are left in "+some(left), false))
 	}
 	if at.result = &r.Summary; a.Work != nil {
 		at.result = at.summary()
@@ -109,10 +109,10 @@ func (at *attempt) verifying() (scheduler.Phase, *ended) {
 		failure, err = at.gates() // what the agent did counts; the gates are run again
 	}
 	if err != nil {
-		return "", over(at.end(err, "run the gates"))
+		return "", new(at.end(err, "run the gates"))
 	}
 	if failure != "" {
-		return "", over(at.failed(failure, false))
+		return "", new(at.failed(failure, false))
 	}
 	fault.Point("attempt.verified")
 	return at.following()
@@ -135,7 +135,7 @@ func (at *attempt) following(events ...event.Event) (scheduler.Phase, *ended) {
 // enter makes the next phase durable.
 func (at *attempt) enter(p scheduler.Phase, events ...event.Event) (scheduler.Phase, *ended) {
 	if err := at.phase(p, events...); err != nil {
-		return "", over(at.end(err, ""))
+		return "", new(at.end(err, ""))
 	}
 	return p, nil
 }
@@ -159,13 +159,13 @@ func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ende
 		d.Action, d.Round = ActReview, a.Work.Round+1
 	}
 	if err := e.report(progress{attempt: *a, turns: turns, events: append(events, e.event(event.TaskPhase, a.Task, a.Number, d))}); err != nil {
-		return "", over(at.end(err, ""))
+		return "", new(at.end(err, ""))
 	}
 	fault.Point("attempt.step")
 	h, err := e.heldRole(role)
 	switch {
 	case err != nil:
-		return "", over(at.end(err, ""))
+		return "", new(at.end(err, ""))
 	case h == nil || h.budget != nil: // the budget is looked at before each turn
 		return a.Phase, nil
 	case h.until.IsZero():
@@ -178,9 +178,6 @@ func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ende
 
 // ActReview is the word in Detail.Action of an attempt that a reviewer looks at.
 const ActReview = "review"
-
-// over is a pointer to an end.
-func over(end ended) *ended { return &end }
 
 // heldRole asks the loop whether the agents of a role may not start; nil = they may.
 func (e *Engine) heldRole(role string) (*hold, error) {

@@ -268,8 +268,8 @@ func partID(id, item string, taken map[string]bool) string {
 	if word == "" {
 		word = "item"
 	}
-	if strings.HasSuffix(word, ".lock") {
-		word = strings.TrimSuffix(word, ".lock") + "-lock"
+	if before, ok := strings.CutSuffix(word, ".lock"); ok {
+		word = before + "-lock"
 	}
 	name := id + "." + word
 	for n := 2; taken[name]; n++ {

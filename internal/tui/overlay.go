@@ -31,7 +31,7 @@ func (m *model) overlay(lines []string) {
 	inner := width - 2
 	var body []string
 	add := func(text string, style lipgloss.Style) {
-		for _, l := range strings.Split(strings.TrimRight(view.Sanitize(text), "\n"), "\n") {
+		for l := range strings.SplitSeq(strings.TrimRight(view.Sanitize(text), "\n"), "\n") {
 			for cells(l) > inner-2 {
 				part, _ := fit(l, inner-2)
 				if part == "" {
