@@ -28,10 +28,11 @@ var errParked = errors.New("waits until a time")
 
 // hold keeps the agents of an account, or one role, from starting.
 type hold struct {
-	until  time.Time // zero = until a person does something
-	roles  []string
-	reason string
-	budget *overBudget // it is until the run has more budget; nil = it is something else
+	until   time.Time // zero = until a person does something
+	roles   []string
+	reason  string
+	circuit bool        // its account fails again and again
+	budget  *overBudget // it is until the run has more budget; nil = it is something else
 }
 
 func (h *hold) covers(role string) bool { return slices.Contains(h.roles, role) }
@@ -80,6 +81,9 @@ func waits(a *persistence.Attempt) bool {
 // park records that an attempt waits until a time. At a usage limit nothing else of its account starts meanwhile.
 func (e *Engine) park(b *batch, t *tracked) {
 	a := t.attempt
+	if a.Work.Wait == persistence.WaitBackOff {
+		e.failsAgain(b, t)
+	}
 	b.record(*a)
 	b.t.Events = append(b.t.Events, e.sayWaiting(a))
 	if a.Work.Wait == persistence.WaitLimit {
@@ -167,6 +171,9 @@ func (e *Engine) wake(b *batch) {
 	now := e.o.Now()
 	for _, name := range e.heldNames() {
 		if u := e.holds[name].until; !u.IsZero() && !now.Before(u) {
+			if account, is := accountOfCircuit(name); is && e.tryOne(b, account) {
+				continue
+			}
 			e.release(b, name)
 		}
 	}
@@ -225,6 +232,8 @@ func (e *Engine) restoreWaits(b *batch, attempts []persistence.Attempt) {
 	for i := range attempts {
 		if a := &attempts[i]; a.Work != nil && a.Work.Wait == persistence.WaitLimit && a.NotBefore.After(now) {
 			e.holdAccount(b, a.Work.Account, a.NotBefore, a.Work.Reason)
+		} else if a.Work != nil && a.Work.Wait == persistence.WaitCircuit && a.NotBefore.After(now) {
+			e.restoreCircuit(b, a)
 		}
 	}
 	for _, id := range e.order {

@@ -144,6 +144,7 @@ type Engine struct {
 	running    map[scheduler.TaskID]bool      // with an attempt under way in a goroutine
 	meter      *meter                         // nil = nothing has a budget
 	bounded    atomic.Bool                    // there is a meter
+	circuits   map[string]*circuit            // accounts that failed, by name
 	awaiting   map[scheduler.TaskID]bool      // attempts that wait until another task has repaired the merged work
 
 	ctx       context.Context // of every attempt; ends when nothing may be written any more
@@ -206,7 +207,7 @@ func New(o Options) (*Engine, error) {
 	return &Engine{
 		o: o, log: o.Log.With("run", string(o.Run)), inbox: make(chan input, 256), stop: make(chan bool, 4),
 		tasks: map[scheduler.TaskID]*tracked{}, parked: map[scheduler.TaskID]time.Time{}, holds: map[string]hold{}, awaiting: map[scheduler.TaskID]bool{},
-		running: map[scheduler.TaskID]bool{}, merging: make(chan struct{}, 1),
+		running: map[scheduler.TaskID]bool{}, circuits: map[string]*circuit{}, merging: make(chan struct{}, 1),
 	}, nil
 }
 

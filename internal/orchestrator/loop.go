@@ -213,6 +213,8 @@ func (e *Engine) take(b *batch, in input) {
 			over = e.spentOut(in.attempt.Task, e.o.Now())
 		}
 		b.after = append(b.after, func() { in.answer <- over })
+	case worked:
+		e.closeCircuit(b, in.account)
 	case heldAsk:
 		h := e.holdOf(in.role)
 		b.after = append(b.after, func() { in.answer <- h })
@@ -228,6 +230,9 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t := e.tasks[in.attempt.Task]
 	t.cancel = nil
 	delete(e.running, in.attempt.Task)
+	if w := in.attempt.Work; !in.park || w == nil || w.Wait != persistence.WaitBackOff {
+		e.probeOver(in.attempt.Task)
+	}
 	t.adopt(in.attempt)
 	in.attempt = *t.attempt
 	if e.meter != nil { // what it used counts before anything starts in its place

@@ -325,6 +325,7 @@ func (t *talk) judge(r *provider.Result) (*message, error) {
 	switch r.Kind {
 	case "":
 		w.Cut, w.Waits = 0, 0
+		t.at.e.tell(worked{w.Account})
 		return t.evidence(r)
 	case provider.KindTurns:
 		w.Cut, w.Waits = 0, 0
@@ -363,8 +364,12 @@ func sizeOf(path string) (int64, error) {
 
 // sayWaiting is the event of an attempt that waits until a time.
 func (e *Engine) sayWaiting(a *persistence.Attempt) event.Event {
+	reason := oneLine(a.Work.Reason)
+	if a.Work.Wait == persistence.WaitCircuit {
+		reason += " (" + a.Work.Account + " fails again and again: one attempt tries then, the rest when that has worked)"
+	}
 	return e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
-		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: oneLine(a.Work.Reason), Until: a.NotBefore.UTC(),
+		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: reason, Until: a.NotBefore.UTC(),
 	})
 }
 

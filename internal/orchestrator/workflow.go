@@ -173,6 +173,9 @@ func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ende
 		return "", &end
 	}
 	a.Work.Wait, a.Work.Reason, a.NotBefore, a.Phase = persistence.WaitLimit, h.reason, h.until, scheduler.PhaseWaiting
+	if h.circuit { // it goes on as soon as that is closed
+		a.Work.Wait, a.NotBefore = persistence.WaitCircuit, e.o.Now()
+	}
 	return "", &ended{park: true}
 }
 

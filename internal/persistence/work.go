@@ -115,6 +115,7 @@ type Wait string
 const (
 	WaitBackOff Wait = "back-off" // something failed that may work later
 	WaitLimit   Wait = "limit"    // the account's usage limit
+	WaitCircuit Wait = "circuit"  // the account fails again and again
 )
 
 // Declaration is an agent's word that its task is done.
