@@ -47,6 +47,11 @@ stands instead of it. A run that goes on now is told; one that waits goes on.`,
 			if len(args) == 1 {
 				arg = args[0]
 			}
+			for _, other := range []string{"budget", "concurrency"} {
+				if f := cmd.Flags(); f.Changed("plan") && f.Changed(other) {
+					return usageError("orc resume --"+other+" …, and --plan in a second step", "--plan and --%s are not done in one step", other)
+				}
+			}
 			mode, err := a.display(o)
 			if err != nil {
 				return err
