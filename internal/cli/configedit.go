@@ -102,6 +102,9 @@ func (a *App) openEditor(ctx context.Context, paths ...string) error {
 		editor = a.Getenv("EDITOR")
 	}
 	if editor == "" {
+		if !a.interactive() { // it would wait for keys that nobody can press
+			return usageError("set VISUAL or EDITOR to a program that needs none", "there is no terminal for an editor")
+		}
 		editor = "vi"
 	}
 	// The shell takes the variable apart: it may have arguments, as in "code --wait".
