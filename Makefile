@@ -30,9 +30,10 @@ build: ## build bin/orc
 demo: build ## run a plan of real commands on a scratch repository and show the result
 	$(GO) run ./examples/demo -orc bin/orc
 
+# The race detector would have each of the many programs that the tests start sleep for a second at its end.
 .PHONY: test
 test: ## run every test; TESTFLAGS=… for go test
-	$(GO) test $(TESTFLAGS) ./...
+	GORACE="atexit_sleep_ms=0 $$GORACE" $(GO) test $(TESTFLAGS) ./...
 
 .PHONY: test-race
 test-race: ## run every test with the race detector (needs a C compiler)

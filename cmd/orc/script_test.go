@@ -81,6 +81,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("ORC", orc)
+	env.Setenv("GORACE", os.Getenv("GORACE"))
 	env.Setenv("HOME", home)
 	env.Setenv("DATA", filepath.Join(home, ".local", "share", "orc"))
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
