@@ -29,7 +29,8 @@ var errParked = errors.New("waits until a time")
 // hold keeps the agents of an account, or one role, from starting.
 type hold struct {
 	until   time.Time // zero = until a person does something
-	roles   []string
+	account string    // whose agents it keeps; empty = it keeps one role, or with budget all of them
+	roles   []string  // that it keeps, by the present plan
 	reason  string
 	circuit bool        // its account fails again and again
 	budget  *overBudget // it is until the run has more budget; nil = it is something else
@@ -95,7 +96,7 @@ func (e *Engine) park(b *batch, t *tracked) {
 
 // holdAccount keeps the agents of an account from starting until a time; zero = until a person lifts it.
 func (e *Engine) holdAccount(b *batch, account string, until time.Time, reason string) {
-	e.holdAgents(b, account, hold{until: until, reason: reason, roles: e.rolesOf(account)})
+	e.holdAgents(b, account, hold{until: until, reason: reason, account: account})
 }
 
 // rolesOf are the agents of an account.
@@ -110,8 +111,27 @@ func (e *Engine) rolesOf(account string) []string {
 	return roles
 }
 
+// covered are the roles that a hold keeps from starting by the present plan.
+func (e *Engine) covered(h *hold) []string {
+	switch {
+	case h.account != "":
+		return e.rolesOf(h.account)
+	case h.budget == nil:
+		return h.roles
+	}
+	var all []string
+	for _, t := range e.tasks {
+		if !slices.Contains(all, t.task.AgentRole) {
+			all = append(all, t.task.AgentRole)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // holdAgents makes a hold count. The longer one of two wins.
 func (e *Engine) holdAgents(b *batch, name string, h hold) {
+	h.roles = e.covered(&h)
 	if old, ok := e.holds[name]; ok && (old.until.IsZero() || !h.until.IsZero() && old.until.After(h.until)) {
 		return
 	}
@@ -171,7 +191,7 @@ func (e *Engine) wake(b *batch) {
 	now := e.o.Now()
 	for _, name := range e.heldNames() {
 		if u := e.holds[name].until; !u.IsZero() && !now.Before(u) {
-			if account, is := accountOfCircuit(name); is && e.tryOne(b, account) {
+			if h := e.holds[name]; h.circuit && e.tryOne(b, h.account) {
 				continue
 			}
 			e.release(b, name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -122,24 +121,17 @@ func (e *Engine) guard(b *batch) {
 // holdAll keeps everything from starting because the run's budget is used up, and makes that durable for those who look
 // at the run.
 func (e *Engine) holdAll(b *batch, over *overBudget) {
-	h := hold{reason: over.reason, budget: over}
-	for _, t := range e.tasks {
-		if !h.covers(t.task.AgentRole) {
-			h.roles = append(h.roles, t.task.AgentRole)
-		}
-	}
-	slices.Sort(h.roles)
 	e.setOverspent(b, over.reason)
-	e.holdAgents(b, budgetHold, h)
+	e.holdAgents(b, budgetHold, hold{reason: over.reason, budget: over})
 }
 
 func (e *Engine) setOverspent(b *batch, why string) {
 	if e.run.Options.Overspent == why {
 		return
 	}
-	e.run.Options.Overspent = why
 	o := e.run.Options
-	b.t.Options = &o
+	o.Overspent = why
+	e.setOptions(b, o)
 }
 
 // mayGoOn asks the loop whether the budgets let a task begin a turn, a command or an attempt. What was used until then
@@ -202,7 +194,7 @@ func (e *Engine) obeyBudget(b *batch, c BudgetRequest) error {
 			return err
 		}
 	}
-	o := &e.run.Options // attempts read others of its fields meanwhile
+	o := e.run.Options
 	old := o.Budget
 	if c.Task != "" {
 		old = o.BudgetFor(c.Task)
@@ -222,8 +214,7 @@ func (e *Engine) obeyBudget(b *batch, c BudgetRequest) error {
 		}
 		o.BudgetOf = own
 	}
-	copied := *o
-	b.t.Options = &copied
+	e.setOptions(b, o)
 	if e.meter == nil {
 		if err := e.measureAnew(); err != nil {
 			return err

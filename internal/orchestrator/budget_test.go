@@ -224,3 +224,31 @@ func TestAddingToABudgetThatThereIsNotIsRefused(t *testing.T) {
 		t.Errorf("%+v, %v", req, err)
 	}
 }
+
+func TestAnEditStartsNothingWhileTheRunsBudgetIsUsedUp(t *testing.T) {
+	r := newRig(t)
+	s := newScripted(t, func(string, int) string { return costing(0.9, provider.Result{Summary: "done"}) })
+	none := scheduler.IsolationNone
+	a, b := &scheduler.Task{ID: "a", Isolation: none}, &scheduler.Task{ID: "b", Isolation: none}
+	r.agents(s, a, b)
+	r.options(func(o *persistence.RunOptions) { o.Budget = scheduler.Budget{Cost: 0.8} })
+	r.serial()
+	if state := r.finish(); state != scheduler.RunWaiting || r.states() != "a completed, b eligible" {
+		t.Fatalf("state %s: %s", state, r.states())
+	}
+	run, err := r.store.GetRun(r.ctx, r.run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := &scheduler.Task{ID: "n", Isolation: none, AgentRole: "reviewer", Prompt: "Do n."}
+	command := &scheduler.Task{ID: "m", Isolation: none, Command: "true"}
+	r.request(orchestrator.RequestEdit, orchestrator.EditRequest{Name: run.Name, Plan: "new", Tasks: []*scheduler.Task{a, b, added, command}, Options: run.Options})
+	if state := r.finish(); state != scheduler.RunWaiting {
+		t.Fatalf("state %s: %s", state, r.states())
+	}
+	for _, id := range []scheduler.TaskID{"b", "n", "m"} {
+		if n := len(r.attempts(id)); n != 0 {
+			t.Errorf("task %s was started %d times", id, n)
+		}
+	}
+}

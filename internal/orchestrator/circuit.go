@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"orchestrator/internal/persistence"
@@ -62,7 +61,7 @@ func (e *Engine) failsAgain(b *batch, t *tracked) {
 	}
 	delete(e.holds, name) // the one of the attempt that tried
 	e.holdAgents(b, name, hold{
-		until: a.NotBefore, roles: e.rolesOf(account), circuit: true,
+		until: a.NotBefore, account: account, circuit: true,
 		reason: fmt.Sprintf("%s failed %d times in a row: %s", account, c.failures, oneLine(a.Work.Reason)),
 	})
 }
@@ -134,10 +133,5 @@ func (e *Engine) closeCircuit(b *batch, account string) {
 func (e *Engine) restoreCircuit(b *batch, a *persistence.Attempt) {
 	account := a.Work.Account
 	e.circuits[account] = &circuit{failures: circuitAfter, opened: 1}
-	e.holdAgents(b, circuitPrefix+account, hold{until: a.NotBefore, roles: e.rolesOf(account), circuit: true, reason: a.Work.Reason})
-}
-
-// accountOfCircuit is the account whose circuit a hold is.
-func accountOfCircuit(name string) (account string, is bool) {
-	return strings.CutPrefix(name, circuitPrefix)
+	e.holdAgents(b, circuitPrefix+account, hold{until: a.NotBefore, account: account, circuit: true, reason: a.Work.Reason})
 }

@@ -102,11 +102,8 @@ const mostLost = 3
 // recorded before the one atomic step, so that the next owner can tell from git alone whether it was taken.
 func (at *attempt) merge(maybeDone bool) (end *ended, err error) {
 	for lost := 0; ; lost++ {
-		if at.e.options().Merge.Verify && lost < mostLost {
-			end, err = at.mergeChecked(maybeDone)
-		} else {
-			end, err = at.mergeAlone(maybeDone)
-		}
+		alone := !at.e.options().Merge.Verify || lost >= mostLost
+		end, err = at.mergeOnce(maybeDone, alone)
 		if !errors.Is(err, workspace.ErrMoved) {
 			return end, err
 		}
@@ -114,8 +111,14 @@ func (at *attempt) merge(maybeDone bool) (end *ended, err error) {
 	}
 }
 
-// mergeChecked lets others merge while it checks what its own merge would make: ErrMoved when one did.
-func (at *attempt) mergeChecked(maybeDone bool) (*ended, error) {
+// mergeOnce checks what the merge would make, and takes it. Alone it lets no other merge from the beginning; else only
+// while it is taken: ErrMoved when another one did meanwhile.
+func (at *attempt) mergeOnce(maybeDone, alone bool) (*ended, error) {
+	lock := func() { at.e.merging <- struct{}{} }
+	if alone {
+		lock()
+		defer func() { <-at.e.merging }()
+	}
 	m, done, err := at.planMerge(maybeDone)
 	if err != nil {
 		return nil, err
@@ -125,23 +128,9 @@ func (at *attempt) mergeChecked(maybeDone bool) (*ended, error) {
 			return end, err
 		}
 	}
-	at.e.merging <- struct{}{}
-	defer func() { <-at.e.merging }()
-	return nil, at.putIn(m, done)
-}
-
-// mergeAlone lets no other merge meanwhile.
-func (at *attempt) mergeAlone(maybeDone bool) (*ended, error) {
-	at.e.merging <- struct{}{}
-	defer func() { <-at.e.merging }()
-	m, done, err := at.planMerge(maybeDone)
-	if err != nil {
-		return nil, err
-	}
-	if !done {
-		if end, err := at.check(m); end != nil || err != nil {
-			return end, err
-		}
+	if !alone {
+		lock()
+		defer func() { <-at.e.merging }()
 	}
 	return nil, at.putIn(m, done)
 }

@@ -270,10 +270,8 @@ func (e *Engine) rebuild(b *batch, progress map[scheduler.TaskID]scheduler.Progr
 	e.state = state
 	for _, name := range e.heldNames() {
 		h := e.holds[name]
-		if _, one := strings.CutPrefix(name, "role "); !one {
-			h.roles = e.rolesOf(name) // the plan may have other agents now
-			e.holds[name] = h
-		}
+		h.roles = e.covered(&h) // the plan may have other agents now
+		e.holds[name] = h
 		for _, role := range h.roles {
 			e.must(b, scheduler.Hold{Agent: role, Person: h.until.IsZero()})
 		}

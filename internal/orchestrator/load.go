@@ -171,6 +171,7 @@ func (e *Engine) begin(ctx context.Context, events int, requests []persistence.R
 	if err := e.recover(ctx, b); err != nil {
 		return nil, err
 	}
+	e.guard(b) // before what was asked for meanwhile has anything start
 	for _, r := range requests {
 		if r.Kind == RequestStop { // it was meant for an owner that is gone
 			b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: r.ID})

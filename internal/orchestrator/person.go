@@ -165,7 +165,8 @@ func (e *Engine) reject(b *batch, t *tracked, reason string) error {
 	})
 }
 
-// restoreAsking tells the rebuilt state which attempts have got what they wanted, and looks again at the budgets.
+// restoreAsking tells the rebuilt state which attempts have got what they wanted, and looks again at the budgets: one may
+// have been raised.
 func (e *Engine) restoreAsking(b *batch) {
 	e.guard(b)
 	if e.meter != nil {

@@ -171,9 +171,9 @@ func (e *Engine) setCanceled(b *batch, canceled bool) {
 	if e.run.Options.Canceled == canceled {
 		return
 	}
-	e.run.Options.Canceled = canceled
 	o := e.run.Options
-	b.t.Options = &o
+	o.Canceled = canceled
+	e.setOptions(b, o)
 }
 
 func (e *Engine) known(id scheduler.TaskID) error {
