@@ -35,7 +35,7 @@ wrong you may open it again; else the copy stays beside the file.`,
 	return cmd
 }
 
-func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error) {
+func (a *App) editSettings(ctx context.Context, place settingsPlace) error {
 	path, o, err := a.settingsFile(place)
 	if err != nil {
 		return err
@@ -47,7 +47,23 @@ func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error)
 	if err != nil {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	copied, err := copyToEdit(filepath.Dir(path), ".config-*.yaml", old)
+	return a.editUntilGood(ctx, filepath.Dir(path), ".config-*.yaml", old, editing{
+		check: func(_ string, text []byte) error { return a.saveSettings(o, path, text) },
+		then:  func() error { return a.tell("Wrote %s", a.tilde(path)) },
+	})
+}
+
+// editing is what becomes of a text that a person has edited.
+type editing struct {
+	check func(copied string, text []byte) error
+	then  func() error               // is done with a text that was good; its error says nothing against that
+	again func(err error) bool       // whether opening it again may help against what check says; nil = it always may
+	next  func(copied string) string // what to do with a text that was refused and is kept; nil = nothing is said
+}
+
+// editUntilGood has a person edit a copy of a text until it can be used. One that cannot stays where it is.
+func (a *App) editUntilGood(ctx context.Context, dir, pattern string, old []byte, e editing) (err error) {
+	copied, err := copyToEdit(dir, pattern, old)
 	if err != nil {
 		return err
 	}
@@ -65,12 +81,11 @@ func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error)
 		if bytes.Equal(text, old) {
 			return a.tell("Nothing was changed.")
 		}
-		err = a.saveSettings(o, path, text)
-		if err == nil {
-			return a.tell("Wrote %s", a.tilde(path))
+		if err = e.check(copied, text); err == nil {
+			return e.then()
 		}
 		again := false
-		if a.canAsk() {
+		if a.canAsk() && (e.again == nil || e.again(err)) {
 			var asked error
 			if again, asked = a.confirmContext(ctx, "Open it again?", true); asked != nil {
 				return errors.Join(err, asked)
@@ -78,7 +93,11 @@ func (a *App) editSettings(ctx context.Context, place settingsPlace) (err error)
 		}
 		if !again {
 			keep = true
-			return errors.Join(err, a.tell("Your text is kept in %s", a.tilde(copied)))
+			kept := "Your text is kept in " + a.tilde(copied)
+			if e.next != nil {
+				kept += "\n  " + e.next(copied)
+			}
+			return errors.Join(err, a.tell("%s", kept))
 		}
 	}
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,7 +40,7 @@ base of a run cannot change. orc resume --plan FILE does the same with a file.`,
 }
 
 // editRun has a person edit a run's plan until it is good, and makes that true.
-func (a *App) editRun(ctx context.Context, st persistence.Store, run persistence.Run, o watching, trusted bool) (err error) {
+func (a *App) editRun(ctx context.Context, st persistence.Store, run persistence.Run, o watching, trusted bool) error {
 	dir, err := a.RunDir(string(run.ID))
 	if err != nil {
 		return err
@@ -50,43 +48,18 @@ func (a *App) editRun(ctx context.Context, st persistence.Store, run persistence
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the run's folder: %w", err)
 	}
-	copied, err := copyToEdit(dir, "plan-*"+filepath.Ext(run.PlanPath), []byte(run.Plan))
-	if err != nil {
-		return err
-	}
-	keep := false
-	defer func() {
-		if !keep {
-			err = errors.Join(err, os.Remove(copied))
-		}
-	}()
-	for {
-		text, err := a.editFile(ctx, copied)
-		if err != nil {
-			return err
-		}
-		if bytes.Equal(text, []byte(run.Plan)) {
-			return a.tell("Nothing was changed.")
-		}
-		e, err := a.newEdition(ctx, st, run, copied, text, consent{plan: o.yes, trust: trusted})
-		if err == nil {
-			err = e.admit(ctx, o, trusted)
-		}
-		if err == nil {
-			return e.use(ctx, o)
-		}
-		again := false
-		if a.canAsk() && exitCode(err) == ExitUsage {
-			var asked error
-			if again, asked = a.confirmContext(ctx, "Open it again?", true); asked != nil {
-				return errors.Join(err, asked)
+	var e *edition
+	return a.editUntilGood(ctx, dir, "plan-*"+filepath.Ext(run.PlanPath), []byte(run.Plan), editing{
+		check: func(copied string, text []byte) (err error) {
+			if e, err = a.newEdition(ctx, st, run, copied, text, consent{plan: o.yes, trust: trusted}); err != nil {
+				return err
 			}
-		}
-		if !again {
-			keep = true
-			return errors.Join(err, a.tell("Your text is kept in %s\n  orc resume %s --plan %s", a.tilde(copied), run.ID, a.tilde(copied)))
-		}
-	}
+			return e.admit(ctx, o, trusted)
+		},
+		then:  func() error { return e.use(ctx, o) },
+		again: func(err error) bool { return exitCode(err) == ExitUsage },
+		next:  func(copied string) string { return fmt.Sprintf("orc resume %s --plan %s", run.ID, a.tilde(copied)) },
+	})
 }
 
 // resumeEdited goes on with a run by another plan, which is a file.

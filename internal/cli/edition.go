@@ -40,6 +40,7 @@ func (a *App) newEdition(ctx context.Context, st persistence.Store, run persiste
 	e := &edition{app: a, st: st, run: run, cfg: cfg}
 	options := planOptions(cfg)
 	options.Dir = filepath.Dir(run.PlanPath)
+	// What is wrong with the old one by now, such as the file of a prompt that is gone, is not the edit's: it is nil then.
 	e.old, _ = plan.Parse(run.PlanPath, []byte(run.Plan), options)
 	p, list := plan.Parse(name, text, options)
 	if err := a.planVerdict(name, list); err != nil {

@@ -230,15 +230,7 @@ func (d *helm) Do(ctx context.Context, deed tui.Deed) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	req, err := d.w.app.newRequest(d.w.run.ID, kind, payload)
-	if err != nil {
-		return "", err
-	}
-	asked, err := d.w.store.AddRequest(ctx, req)
-	if err != nil {
-		return "", err
-	}
-	alive, err := d.w.app.ownerAlive(ctx, d.w.store, d.w.run)
+	asked, alive, err := d.w.app.post(ctx, d.w.store, d.w.run, kind, payload)
 	switch {
 	case err != nil:
 		return "", err

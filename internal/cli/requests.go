@@ -35,18 +35,22 @@ func (a *App) ask(ctx context.Context, st persistence.Store, run persistence.Run
 	return 0, a.Resume.ResumeRun(ctx, run, []persistence.Request{req})
 }
 
-// hand stores a request for the run's owner and waits for its word. taken is false when nobody owns the run: the next
-// owner takes it.
-func (a *App) hand(ctx context.Context, st persistence.Store, run persistence.Run, kind string, payload any) (taken bool, err error) {
+// post stores a request for the run's owner, and says whether there is one.
+func (a *App) post(ctx context.Context, st persistence.Store, run persistence.Run, kind string, payload any) (id int64, alive bool, err error) {
 	req, err := a.newRequest(run.ID, kind, payload)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	id, err := st.AddRequest(ctx, req)
-	if err != nil {
-		return false, err
+	if id, err = st.AddRequest(ctx, req); err != nil {
+		return 0, false, err
 	}
-	alive, err := a.ownerAlive(ctx, st, run)
+	alive, err = a.ownerAlive(ctx, st, run)
+	return id, alive, err
+}
+
+// hand is post that waits for the owner's word. taken is false when nobody owns the run: the next owner takes it.
+func (a *App) hand(ctx context.Context, st persistence.Store, run persistence.Run, kind string, payload any) (taken bool, err error) {
+	id, alive, err := a.post(ctx, st, run, kind, payload)
 	if err != nil || !alive {
 		return false, err
 	}
