@@ -314,7 +314,7 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	run.Options.Agents = agents
-	if err := in.resolver(ctx, p, run); err != nil {
+	if err := in.besides(ctx, p, run); err != nil {
 		return err
 	}
 	return in.preflight(ctx, agents)

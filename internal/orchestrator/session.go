@@ -247,6 +247,9 @@ func (t *talk) finish(exit recordedExit) (*message, provider.Result, error) {
 		t.ended(r, max(exit.Ended.Sub(exit.Started), 0))
 		return nil, r, nil
 	}
+	if err := t.awaitReferrals(); err != nil {
+		return nil, provider.Result{}, err
+	}
 	w.Open = false
 	t.used(r, false)
 	if r.Session != "" {

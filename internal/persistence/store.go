@@ -172,7 +172,8 @@ type RunOptions struct {
 	// Items are what the tasks of a list were made for.
 	Items map[scheduler.TaskID]string `json:"items,omitempty"`
 	// What becomes of questions that agents ask: in the tasks named, and in all others. ask (or empty): they wait for a
-	// person. never: the agent is told to decide by itself. fail: the attempt fails.
+	// person. orchestrator: the agent OrchestratorRole is asked first. never: the agent is told to decide by itself. fail:
+	// the attempt fails.
 	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`
 	Questions   string                      `json:"questions,omitempty"`
 	// The steps that a person has to say yes to: of the tasks named, and of all others.

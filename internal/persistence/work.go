@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -124,7 +123,7 @@ type Declaration struct {
 	Summary string `json:"summary"`
 }
 
-// Question is what an agent asked a person.
+// Question is what an agent asked.
 type Question struct {
 	ID         int64     `json:"id"` // of the request that brought it
 	Turn       int       `json:"turn"`
@@ -134,6 +133,8 @@ type Question struct {
 	Answer     string    `json:"answer,omitempty"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero = not yet
 	Refused    bool      `json:"refused,omitempty"`    // the attempt fails because of it
+	By         string    `json:"by,omitempty"`         // who answered: person, or the role of an agent; empty = nobody did
+	Referral   *Referral `json:"referral,omitempty"`   // an agent is asked before the person; nil = none is
 }
 
 // Asking returns the questions that wait for an answer: those of the present turn. A turn that was cut off and not
@@ -184,13 +185,7 @@ func (u Usage) IsZero() bool {
 
 // Use sets what a turn used, replacing what was said of it before.
 func (w *Work) Use(t TurnUsage) {
-	i := slices.IndexFunc(w.Used, func(u TurnUsage) bool { return u.Turn == t.Turn })
-	w.Used = slices.Clone(w.Used) // a copy of the work may be on its way to the store
-	if i < 0 {
-		w.Used = append(w.Used, t)
-	} else {
-		w.Used[i] = t
-	}
+	w.Used = usedBy(w.Used, t)
 }
 
 // Clone is a copy that shares nothing that changes.
