@@ -128,7 +128,7 @@ func (in *inspector) resolve(ctx context.Context, role string, agent plan.Agent)
 	if !ok {
 		return persistence.Agent{}, usageError("orc agents list", "agent %q names the provider %q, which does not exist", role, name)
 	}
-	r := persistence.Agent{Provider: p.Driver, Account: name, Pass: slices.Clone(p.Env), Set: maps.Clone(p.Set), Sandbox: in.sandboxOf(agent, p)}
+	r := persistence.Agent{Provider: p.Driver, Account: name, Fallback: agent.Fallback, Pass: slices.Clone(p.Env), Set: maps.Clone(p.Set), Sandbox: in.sandboxOf(agent, p)}
 	if p.Driver == plan.CommandProvider {
 		if r.Command = agent.Command; r.Command == "" {
 			r.Command = p.Command
@@ -220,8 +220,8 @@ func noSession(role, workflow string) error {
 		"agent %q is a shell command: it has no session to go on with, which the workflow %s needs", role, workflow)
 }
 
-// besides adds the roles that a run wants beside those of its tasks: who resolves conflicts, and who is asked before the
-// person.
+// besides adds the roles that a run wants beside those of its tasks: who resolves conflicts, who is asked before the
+// person, and who does the work of others while their accounts are held.
 func (in *inspector) besides(ctx context.Context, p *plan.Plan, run *persistence.Run) error {
 	o := &run.Options
 	if m := o.Merge.OnConflict; m != "" && m != plan.Conflicts[0] {
@@ -230,9 +230,11 @@ func (in *inspector) besides(ctx context.Context, p *plan.Plan, run *persistence
 		}
 	}
 	if o.Questions == plan.QuestionsOrchestrator || slices.Contains(slices.Collect(maps.Values(o.QuestionsOf)), plan.QuestionsOrchestrator) {
-		return in.add(ctx, p, o, persistence.OrchestratorRole, provider.PermitRead)
+		if err := in.add(ctx, p, o, persistence.OrchestratorRole, provider.PermitRead); err != nil {
+			return err
+		}
 	}
-	return nil
+	return in.fallbacks(ctx, p, o)
 }
 
 // add resolves a role and adds it, unless a task has it. permissions are what it may do at most; empty = what it says.

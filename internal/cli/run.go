@@ -151,7 +151,7 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	}
 	a.caution(ctx, repo, run)
 	if o.dryRun {
-		return a.dryRun(run, tasks, mode)
+		return a.dryRun(run, p, cfg, tasks, mode)
 	}
 	st, err := a.openStore(ctx)
 	if err != nil {

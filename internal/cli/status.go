@@ -241,6 +241,7 @@ func remark(d taskDocument, p *picture) string {
 			say(string(d.Phase))
 		}
 		say(d.Step)
+		say(d.Fallback)
 		say(tries)
 		say(repairs(d))
 	case scheduler.TaskEligible:

@@ -226,8 +226,8 @@ func (e *Engine) take(b *batch, in input) {
 	case worked:
 		e.closeCircuit(b, in.account)
 	case heldAsk:
-		h := e.holdOf(in.role)
-		b.after = append(b.after, func() { in.answer <- h })
+		x := heldAnswer{hold: e.rawHold(in.role), over: e.standIn(in.role)}
+		b.after = append(b.after, func() { in.answer <- x })
 	case requested:
 		for _, r := range in.list {
 			e.takeRequest(b, r)

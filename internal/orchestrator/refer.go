@@ -53,7 +53,7 @@ func (e *Engine) unreferable(a *persistence.Attempt, q *persistence.Question) st
 	if _, there := e.options().Agents[role]; !there {
 		return fmt.Sprintf("the agent %s is not asked: this run has none", role)
 	}
-	if h := e.holdOf(role); h != nil {
+	if h := e.rawHold(role); h != nil {
 		return fmt.Sprintf("the agent %s is not asked: %s", role, oneLine(h.reason))
 	}
 	for _, before := range a.Work.Questions { // the agent was interrupted while it waited, and asks again

@@ -164,6 +164,9 @@ func moved(prev *persistence.Attempt) bool { return prev.Misfit || prev.Broke !=
 func (e *Engine) takeOver(a, prev *persistence.Attempt) {
 	own := prev.Work.At(0)
 	a.Work.Session, a.Work.Counters = own.Session, own.Counters
+	if own.Fallback != nil { // the session is that of another provider
+		a.Work.Fallback, a.Work.Provider, a.Work.Account = own.Fallback, own.Provider, own.Account
+	}
 	if moved(prev) {
 		a.Workspace = filepath.Join(e.o.Area, string(a.Task)) // the same folder: agents find their sessions by it
 		if prev.Misfit {

@@ -217,9 +217,10 @@ type Agent struct {
 	Model        string            `json:"model,omitempty"`
 	Permissions  string            `json:"permissions,omitempty"`
 	Instructions string            `json:"instructions,omitempty"`
-	Pass         []string          `json:"pass,omitempty"`    // names of environment variables that it gets beside the usual ones
-	Set          map[string]string `json:"set,omitempty"`     // environment variables with their values
-	Sandbox      string            `json:"sandbox,omitempty"` // auto, required; empty or off = none
+	Pass         []string          `json:"pass,omitempty"`     // names of environment variables that it gets beside the usual ones
+	Set          map[string]string `json:"set,omitempty"`      // environment variables with their values
+	Sandbox      string            `json:"sandbox,omitempty"`  // auto, required; empty or off = none
+	Fallback     string            `json:"fallback,omitempty"` // the role that does its work while its account is held; empty = none does
 }
 
 // RunFilter chooses runs. Zero values choose all.

@@ -57,6 +57,7 @@ type Work struct {
 	Approves bool          `json:"approves,omitempty"` // its last verdict
 	Review   *Review       `json:"review,omitempty"`   // the last one that judged
 	Aside    map[int]*Work `json:"aside,omitempty"`    // the other steps that were entered, as they were left
+	Fallback *Fallback     `json:"fallback,omitempty"` // who does the step instead of its own agent; nil = that does
 }
 
 // Ruling is a person's word on work that its reviewer rejects.
