@@ -184,7 +184,11 @@ func (d *helm) Asks(ctx context.Context, task string) ([]tui.Ask, error) {
 	}
 	var asks []tui.Ask
 	for _, q := range openQuestions(at) {
-		asks = append(asks, tui.Ask{ID: q.ID, Text: q.Text, Options: q.Options})
+		text := q.Text
+		if q.Remark != "" {
+			text += "\n(" + q.Remark + ")"
+		}
+		asks = append(asks, tui.Ask{ID: q.ID, Text: text, Options: q.Options})
 	}
 	if at.Asks().TakesYes() {
 		text := view.WantsText(string(at.Consent.Wants))

@@ -232,6 +232,9 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{
 			Status: string(scheduler.TaskRunning), Phase: string(a.Phase), Action: "goes on", Reason: why,
 		}))
+		if s.stop == nil && (s.exit == nil || !trustworthy(s.exit.Exit)) {
+			e.resumeReferrals(b, t, exits)
+		}
 		a.Generation = e.generation
 		s.attempt.Generation = e.generation
 		b.record(*a)
