@@ -74,7 +74,7 @@ func init() { // a variable that refers to itself by way of help cannot be initi
 		{"m", "merge what is done into your branch", onTasks, func(m *model) tea.Cmd { return m.openPalette("merge") }, ""},
 		{"p", "pause: start nothing new; or go on", onTasks, (*model).pauseRun, "pause"},
 		{"y", "copy the page", notGrid, (*model).copy, ""},
-		{"/", "filter", sifting, func(m *model) tea.Cmd { m.panes.typing = true; return nil }, ""},
+		{"/", "filter: failed, @coder, or words", sifting, func(m *model) tea.Cmd { m.panes.typing = true; return nil }, ""},
 		{":", "commands", nil, func(m *model) tea.Cmd { return m.openPalette("") }, ""},
 		{",", "settings", nil, (*model).openSettings, "settings"},
 		{"L", "commands that the run has started: git, agents", nil, (*model).openCommands, "log of commands"},

@@ -31,19 +31,18 @@ func (m *model) enter(f focus) {
 }
 
 func (m *model) scrollOutput(by int) tea.Cmd {
-	o := &m.panes.output
-	o.scroll = max(min(o.scroll+by, len(o.lines)-(m.bodyHeight()-2)), 0)
+	m.panes.output.scrollBy(by, m.bodyHeight()-2)
 	return nil
 }
+
+func (o *outputPane) scrollBy(by, room int) { o.scroll = max(min(o.scroll+by, len(o.lines)-room), 0) }
 
 func (m *model) outputBox(height int) []string {
 	o, inner := &m.panes.output, m.width-2
 	if o.lines == nil || o.width != inner {
 		o.lines, o.width = wrapped(strings.Split(o.text, "\n"), max(inner-2, 1), false), inner
 	}
-	if err := m.scrollOutput(0); err != nil {
-		return nil
-	}
+	o.scrollBy(0, height-2)
 	var lines []string
 	for _, l := range o.lines[o.scroll:min(o.scroll+height-2, len(o.lines))] {
 		lines = append(lines, m.full(inner, span{" " + l, m.style.plain}))

@@ -14,7 +14,8 @@ import (
 func (m *model) overlayPalette(lines []string) {
 	width := min(m.width-2, 110)
 	most := max(min(len(lines)-4, 18), 3)
-	m.lay(lines, m.box("commands", m.paletteLines(width-2, most-1), width, most+2, true), width)
+	body := m.paletteLines(width-2, most-1)
+	m.lay(lines, m.box("commands", body, width, len(body)+2, true), width)
 }
 
 // overlay draws the dialog over the lines.
@@ -80,7 +81,16 @@ func (m *model) lay(lines, box []string, width int) {
 	}
 }
 
-// over puts a piece of a line over another.
+// over puts a piece of a line over another. A wide character of which it would leave half is left out.
 func (m *model) over(under, piece string, at, width int) string {
-	return ansi.Cut(under, 0, at) + piece + ansi.Cut(under, at+width, m.width)
+	left, right := ansi.Cut(under, 0, at), ansi.Cut(under, at+width, m.width)
+	room := max(m.width-at-width, 0)
+	if lipgloss.Width(left) > at {
+		left = ansi.Cut(under, 0, at-1)
+	}
+	if lipgloss.Width(right) > room {
+		right = ansi.Cut(under, at+width+1, m.width)
+	}
+	blank := func(part string, room int) string { return strings.Repeat(" ", max(room-lipgloss.Width(part), 0)) }
+	return left + blank(left, at) + piece + blank(right, room) + right
 }

@@ -63,7 +63,8 @@ func (p *palette) found() []choice {
 	}
 	var list []scored
 	for _, c := range p.choices {
-		if n, ok := score(c.text+"  "+c.about, p.line); ok {
+		n, ok := score(c.text, p.line)
+		if ok = ok || sifted(c.about, p.line); ok {
 			list = append(list, scored{c, n})
 		}
 	}
@@ -100,7 +101,10 @@ func score(text, typed string) (int, bool) {
 	if strings.HasPrefix(text, strings.ToLower(typed)) {
 		n += 100
 	}
-	return n, rest == ""
+	if rest != "" {
+		return 0, false
+	}
+	return n, true
 }
 
 // paletteKey follows a key while the palette is open.

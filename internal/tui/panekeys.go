@@ -161,7 +161,7 @@ func typed(line string, k tea.KeyPressMsg) string {
 		line = strings.TrimRight(line, " ")
 		return line[:strings.LastIndexByte(line, ' ')+1]
 	}
-	return line + view.SanitizeLine(k.Text)
+	return line + strings.ReplaceAll(view.Sanitize(k.Text), "\n", " ")
 }
 
 // paste puts text into the line that is being typed.

@@ -123,7 +123,7 @@ func (m *model) footer() string {
 	case p.focus == onPage:
 		return m.full(m.width, span{" j/k scroll  h/l page  f follow  a answer  r retry  x cancel  y copy  esc list  : commands  ? keys  q leave it running", m.style.faint})
 	}
-	return m.full(m.width, span{" j/k move  enter open  n next that needs you  a answer  r retry  x cancel  d diff  / filter  : commands  ? keys  q leave it running", m.style.faint})
+	return m.full(m.width, span{" j/k move  enter open  n next that needs you  a answer  r retry  x cancel  / filter  : commands  ? keys  q leave it running", m.style.faint})
 }
 
 func (m *model) endText() string {
@@ -153,9 +153,9 @@ func (m *model) box(title string, lines []string, width, height int, on bool) []
 	if on {
 		style = m.style.plain
 	}
-	title, _ = fit(title, max(width-6, 0))
-	head := c.topLeft + c.flat + " " + title + " "
-	out := []string{m.full(width, span{head, style}, span{strings.Repeat(c.flat, max(width-cells(head)-1, 0)) + c.topRight, style})}
+	title, _ = fit(m.drawable(title), max(width-6, 0))
+	head := m.compose(width-1, span{c.topLeft + c.flat + " " + title + " ", style})
+	out := []string{head + m.compose(width, span{strings.Repeat(c.flat, max(width-lipgloss.Width(head)-1, 0)) + c.topRight, style})}
 	for i := range height - 2 {
 		text := strings.Repeat(" ", width-2)
 		if i < len(lines) {

@@ -26,7 +26,7 @@ func (c *cursor) window(line, n, room int) (from, to int) {
 func wrapped(text []string, width int, words bool) []string {
 	lines := []string{}
 	for _, l := range text {
-		l = strings.ReplaceAll(l, "\t", "    ")
+		l = steady(strings.ReplaceAll(l, "\t", "    "))
 		for cells(l) > width {
 			part, _ := fit(l, width)
 			if part == "" {
