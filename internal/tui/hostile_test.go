@@ -129,10 +129,8 @@ func FuzzNoTextBreaksTheFrame(f *testing.F) {
 		f.Add(text, uint8(80), uint8(24))
 	}
 	f.Fuzz(func(t *testing.T, text string, width, height uint8) {
-		if len(text) > 4<<10 {
-			t.Skip("longer texts take time and show nothing else")
-		}
-		roam(t, text, smallest+int(width)%120, lowest+int(height)%40)
+		roam(t, head(text, 2<<10), // longer ones take time and show nothing else
+			smallest+int(width)%120, lowest+int(height)%40)
 	})
 }
 

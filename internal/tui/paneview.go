@@ -153,9 +153,9 @@ func (m *model) box(title string, lines []string, width, height int, on bool) []
 	if on {
 		style = m.style.plain
 	}
-	title, _ = fit(m.drawable(title), max(width-6, 0))
-	head := m.compose(width-1, span{c.topLeft + c.flat + " " + title + " ", style})
-	out := []string{head + m.compose(width, span{strings.Repeat(c.flat, max(width-lipgloss.Width(head)-1, 0)) + c.topRight, style})}
+	title, _ = fit(m.drawable(head(title, mostBytes(width))), max(width-6, 0))
+	top := m.compose(width-1, span{c.topLeft + c.flat + " " + title + " ", style})
+	out := []string{top + m.compose(width, span{strings.Repeat(c.flat, max(width-lipgloss.Width(top)-1, 0)) + c.topRight, style})}
 	for i := range height - 2 {
 		text := strings.Repeat(" ", width-2)
 		if i < len(lines) {

@@ -27,9 +27,9 @@ func wrapped(text []string, width int, words bool) []string {
 	lines := []string{}
 	for _, l := range text {
 		l = steady(strings.ReplaceAll(l, "\t", "    "))
-		for cells(l) > width {
-			part, _ := fit(l, width)
-			if part == "" {
+		for {
+			part, whole := fit(head(l, mostBytes(width)), width)
+			if whole && len(part) == len(l) || part == "" {
 				break
 			}
 			if at := strings.LastIndexByte(part, ' '); words && at > len(part)/2 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -355,11 +356,15 @@ func (m *model) ending(text string, room int) string {
 	if s := &m.panes.settings; s.typing == "" || !strings.HasSuffix(text, "_") || cells(text) <= room {
 		return text
 	}
-	runes := []rune(text)
-	for len(runes) > 0 && cells(string(runes)) > room {
-		runes = runes[1:]
+	from, n := len(text), 0
+	for from > 0 {
+		r, size := utf8.DecodeLastRuneInString(text[:from])
+		if n += cell(r); n > room {
+			break
+		}
+		from -= size
 	}
-	return string(runes)
+	return text[from:]
 }
 
 // settingDetail says more of the chosen setting.
