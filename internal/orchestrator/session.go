@@ -374,6 +374,9 @@ func (e *Engine) sayWaiting(a *persistence.Attempt) event.Event {
 	if a.Work.Wait == persistence.WaitCircuit {
 		reason += " (" + a.Work.Account + " fails again and again: one attempt tries then, the rest when that has worked)"
 	}
+	if to := e.run.Options.Agents[e.presentRole(e.tasks[a.Task])].Fallback; to != "" && a.Work.Fallback == nil && a.Work.Wait != persistence.WaitBackOff {
+		reason += ", or sooner with " + to
+	}
 	return e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
 		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: reason, Until: a.NotBefore.UTC(),
 	})
