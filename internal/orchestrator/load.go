@@ -173,7 +173,7 @@ func (e *Engine) begin(ctx context.Context, events int, requests []persistence.R
 	}
 	e.guard(b) // before what was asked for meanwhile has anything start
 	for _, r := range requests {
-		if r.Kind == RequestStop { // it was meant for an owner that is gone
+		if r.Kind == RequestStop || r.Kind == RequestPause { // it was meant for an owner that is gone
 			b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: r.ID})
 			continue
 		}
