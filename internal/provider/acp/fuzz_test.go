@@ -33,8 +33,7 @@ func FuzzConversation(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		b = bytes.ReplaceAll(b, []byte(`{"prompt":{`), []byte(`{`)) // the answer, as the program itself writes it
-		b = append([]byte(greeting), b...)
+		b = append([]byte(greeting), answersOf(b)...)
 		f.Add(b, false)
 		f.Add(b[:len(b)/2], true)
 		f.Add(bytes.ReplaceAll(b, []byte(`"sessionId"`), []byte(`"jsonrpc":[],"id"`)), false)
@@ -72,6 +71,18 @@ func FuzzConversation(f *testing.F) {
 			t.Errorf("%+v", v)
 		}
 	})
+}
+
+// answersOf is a capture with its answer as the program itself writes it.
+func answersOf(capture []byte) []byte {
+	var b []byte
+	for line := range bytes.Lines(capture) {
+		if answer, is := bytes.CutPrefix(bytes.TrimSpace(line), []byte(`{"prompt":`)); is {
+			line = append(bytes.TrimSuffix(answer, []byte(`}`)), '\n')
+		}
+		b = append(b, line...)
+	}
+	return b
 }
 
 // answerWith is the agent: to each request it writes lines up to one that is an answer, which gets the request's id.
