@@ -63,9 +63,6 @@ func fuzzDecoder(t *testing.T, d stream.Decoder, b []byte) {
 		}
 	}
 	v := d.Verdict(time.Unix(1_800_000_000, 0))
-	if v.Kind != "" && v.Error == "" {
-		t.Errorf("failed (%s) without words for people", v.Kind)
-	}
 	if !utf8.ValidString(v.Error + v.Summary + v.Session) {
 		t.Errorf("invalid text in %+v", v)
 	}
@@ -90,7 +87,7 @@ func fuzzTurn(t *testing.T, d stream.Decoder, log string, b []byte) (provider.Re
 		t.Fatalf("no judgement: %v", err)
 	}
 	switch {
-	case r.Kind != "" && r.Error == "":
+	case r.Kind != "" && strings.TrimSpace(r.Error) == "":
 		t.Errorf("failed (%s) without words for people", r.Kind)
 	case r.Kind == "" && exit.Code != 0:
 		t.Error("a program that failed did well")
