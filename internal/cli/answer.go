@@ -78,7 +78,7 @@ The questions that are open: orc status. An answer given while nobody owns the r
 			if err != nil {
 				return usageError("orc status "+string(run.ID), "%s: %w", task.ID, err)
 			}
-			word := orchestrator.AnswerRequest{Task: task.ID, Question: chosen.ID, Text: text}
+			word := orchestrator.AnswerRequest{Task: task.ID, Question: chosen.ID, Text: a.secrets.String(text)}
 			taken, err := a.hand(ctx, st, run, orchestrator.RequestAnswer, word)
 			if err != nil {
 				return err

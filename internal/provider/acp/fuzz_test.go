@@ -85,41 +85,54 @@ func answersOf(capture []byte) []byte {
 	return b
 }
 
+// silence is how long the agent waits for the next request before it hangs up: its last answer was none.
+const silence = 100 * time.Millisecond
+
 // answerWith is the agent: to each request it writes lines up to one that is an answer, which gets the request's id.
 func answerWith(b []byte, in *io.PipeReader, out *io.PipeWriter) {
-	defer in.Close()
 	defer out.Close()
-	requests := bufio.NewReader(in)
+	requests := make(chan string)
+	go ids(in, requests)
+	defer in.Close() // what is still said goes nowhere
 	for line := range bytes.Lines(b) {
 		rest, answers := bytes.CutPrefix(bytes.TrimSpace(line), []byte(`{`))
 		answers = answers && (bytes.HasPrefix(rest, []byte(`"result"`)) || bytes.HasPrefix(rest, []byte(`"error"`)))
 		if answers {
-			id, err := nextID(requests)
-			if err != nil {
+			select {
+			case id, more := <-requests:
+				if !more {
+					return
+				}
+				line = append([]byte(`{"jsonrpc":"2.0","id":`+id+`,`), append(rest, '\n')...)
+			case <-time.After(silence):
 				return
 			}
-			line = append([]byte(`{"jsonrpc":"2.0","id":`+id+`,`), append(rest, '\n')...)
 		}
 		if _, err := out.Write(line); err != nil {
 			return
 		}
 	}
-	// It hangs up: what is still said to it goes nowhere.
 }
 
-// nextID is the id of the next request, of all that the client says.
-func nextID(r *bufio.Reader) (string, error) {
+// ids gives the ids of the requests among all that the client says.
+func ids(in *io.PipeReader, to chan<- string) {
+	defer close(to)
+	r := bufio.NewReader(in)
 	for {
 		line, err := r.ReadBytes('\n')
 		if err != nil {
-			return "", err
+			return
 		}
 		var q struct {
 			Method string          `json:"method"`
 			ID     json.RawMessage `json:"id"`
 		}
 		if json.Unmarshal(line, &q) == nil && q.Method != "" && len(q.ID) > 0 {
-			return string(q.ID), nil
+			select {
+			case to <- string(q.ID):
+			case <-time.After(10 * silence):
+				return
+			}
 		}
 	}
 }
