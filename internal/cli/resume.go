@@ -228,6 +228,7 @@ func (w *watch) goOn(ctx context.Context, o watching) (err error) {
 	if w.known, err = w.store.Events(ctx, w.run.ID, 0, 0); err != nil {
 		return err
 	}
+	w.again = w.run.State.Terminal()
 	return w.start(ctx, o)
 }
 

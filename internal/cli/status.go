@@ -115,8 +115,8 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 		fmt.Fprintf(&b, "%s\n", pt.dim(fmt.Sprintf("  and %d that are done or wait; all of them: orc status %s -v", hidden, p.run.ID)))
 	}
 	counts := joinCounts(p.counts())
-	if total != nil {
-		counts += " · " + total.long(p.run.Options.Budget)
+	if used := total.long(p.run.Options.Budget); used != "" {
+		counts += " · " + used
 	}
 	fmt.Fprintf(&b, "\n  %s\n", counts)
 	if !a.globals.quiet {

@@ -59,7 +59,9 @@ type Options struct {
 	Helm  Helm
 	Lanes []Lane
 	// Open begins with the panes, which stay when the run comes to its end; a run that is over is shown, too.
-	Open    bool
+	Open bool
+	// Again says that the run was over and has a new owner, whose first event makes it go on: it is shown.
+	Again   bool
 	Color   bool
 	Unicode bool
 	Motion  bool
@@ -78,7 +80,7 @@ type Result struct {
 // or the context is done; the cause of the latter is returned. The live region is gone by then. Signals are the
 // caller's: it cancels the context. An error in writing to the terminal ends the view and is returned.
 func Run(ctx context.Context, o Options) (Result, error) {
-	if o.Run.State.Terminal() && !o.Open {
+	if o.Run.State.Terminal() && !o.Open && !o.Again {
 		return Result{}, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
