@@ -37,7 +37,7 @@ const jsonPageHead = `# What programs read
 
 Every command that reads takes ` + "`--json`, `--json=FIELDS`, `--jq EXPR` and `--template TEXT`" + ` ([cli.md](cli.md#reading-by-program)). The document
 is on standard output, everything else on standard error. Each has ` + "`\"schema\": 1`" + `: fields may be added within a schema, and none
-changes its meaning or goes. Times are UTC in RFC 3339..
+changes its meaning or goes. Times are UTC in RFC 3339.
 
 This page is made of the program's own types.
 `
