@@ -337,26 +337,8 @@ func nextCommands(p *picture) []string {
 	case p.interrupted || r.State == scheduler.RunPaused:
 		add("orc resume "+string(r.ID), "go on; what is done stays done")
 	case r.State == scheduler.RunWaiting || len(p.needsYou()) > 0:
-		if parts := p.spentParts(); len(parts) > 0 {
-			add("orc resume --budget "+view.More("", parts), "give the run more, and go on")
-		}
-		for _, t := range p.needsYou() {
-			if word := p.wordOn(t); len(word) > 0 {
-				for _, c := range word {
-					add(c[0], c[1])
-				}
-				continue
-			}
-			if q := openQuestions(p.last(t.ID)); len(q) > 0 {
-				add(fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: "+some(numbered(q[0].Options)))
-				continue
-			}
-			add(fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for")
-		}
-		for _, at := range p.conflicts() {
-			for _, d := range decisions(r, at) {
-				add(d[0], d[1])
-			}
+		for _, c := range waitCommands(p) {
+			add(c[0], c[1])
 		}
 		if len(p.approvals()) > 0 && !p.alive {
 			add("orc resume "+string(r.ID), "go on, when you have said it")
@@ -377,6 +359,29 @@ func nextCommands(p *picture) []string {
 		next = append([]string{""}, next...)
 	}
 	return next
+}
+
+// waitCommands are what a person can do about what the run waits for.
+func waitCommands(p *picture) (list [][2]string) {
+	r := p.run
+	if parts := p.spentParts(); len(parts) > 0 {
+		list = append(list, [2]string{"orc resume --budget " + view.More("", parts), "give the run more, and go on"})
+	}
+	for _, t := range p.needsYou() {
+		if word := p.wordOn(t); len(word) > 0 {
+			list = append(list, word...)
+			continue
+		}
+		if q := openQuestions(p.last(t.ID)); len(q) > 0 {
+			list = append(list, [2]string{fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: " + some(numbered(q[0].Options))})
+			continue
+		}
+		list = append(list, [2]string{fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for"})
+	}
+	for _, at := range p.conflicts() {
+		list = append(list, decisions(r, at)...)
+	}
+	return list
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -3,9 +3,9 @@
 // show the graph of tasks and, of the chosen one, what it says, prints and changes; what a person does there goes
 // through a Helm. The view is only a client: leaving it never ends the run.
 //
-// The region is drawn at most ten times a second and only when something changed; without motion, or while
-// nothing runs, the clock in it is moved once a second and nothing else happens. What agents print is made safe
-// before it is shown, and every line is cut to the terminal's width.
+// What happens is gathered and shown at most ten times a second, and only when something changed; what a key does is
+// shown at once. Without motion, or while nothing runs, the clock in it is moved once a second and nothing else happens.
+// What agents print is made safe before it is shown, and every line is cut to the terminal's width.
 package tui
 
 import (
@@ -22,8 +22,11 @@ import (
 	"orchestrator/internal/view"
 )
 
-// frame is the shortest time between two drawings.
+// frame is the shortest time between two drawings of what happens.
 const frame = 100 * time.Millisecond
+
+// refreshes is how often a second the screen is compared with what it should be: a key must not wait for the next frame.
+const refreshes = 60
 
 // bell rings the terminal's.
 const bell = "\a"
@@ -138,7 +141,7 @@ func (m *model) greet(ctx context.Context, batches <-chan batch) error {
 func (m *model) live(ctx context.Context, batches <-chan batch) (Result, error) {
 	out := newScreen(m.Out)
 	options := []tea.ProgramOption{
-		tea.WithInput(m.In), tea.WithOutput(out.output()), tea.WithFPS(int(time.Second / frame)), tea.WithoutSignalHandler(),
+		tea.WithInput(m.In), tea.WithOutput(out.output()), tea.WithFPS(refreshes), tea.WithoutSignalHandler(),
 	}
 	if m.Environ != nil {
 		options = append(options, tea.WithEnvironment(m.Environ))
