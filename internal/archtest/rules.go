@@ -15,6 +15,8 @@ var arrows = map[string][]string{
 	"internal/event":     {},
 	// Child processes: knows no word of the domain.
 	"internal/process": {"internal/fault"},
+	// What was run, for people to read.
+	"internal/commandlog": {},
 	// Instants to die at and bugs to plant, for test/torture; nothing in a build without tags.
 	"internal/fault": {},
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,10 @@ type questionDocument struct {
 	Text    string    `json:"text"`
 	Options []string  `json:"options"`
 	AskedAt time.Time `json:"asked_at"`
+
+	// Where an agent is asked before the person.
+	Referred string `json:"referred"` // the role that is asked now; empty = the person is
+	Remark   string `json:"remark"`   // why that role does not answer
 }
 
 // openQuestions are those of an attempt that wait for an answer.
@@ -27,9 +32,40 @@ func openQuestions(at persistence.Attempt) []questionDocument {
 	}
 	var list []questionDocument
 	for _, q := range at.Work.Asking() {
-		list = append(list, questionDocument{ID: q.ID, Text: q.Text, Options: append([]string{}, q.Options...), AskedAt: q.AskedAt.UTC()})
+		list = append(list, newQuestionDocument(q))
 	}
 	return list
+}
+
+func newQuestionDocument(q persistence.Question) questionDocument {
+	d := questionDocument{ID: q.ID, Text: q.Text, Options: append([]string{}, q.Options...), AskedAt: q.AskedAt.UTC()}
+	if r := q.Referral; r != nil {
+		d.Remark = r.Remark
+		if q.Referred() {
+			d.Referred = r.Role
+		}
+	}
+	return d
+}
+
+// String is the question in a line, with whom it waits for where that is not the person alone.
+func (d questionDocument) String() string {
+	switch {
+	case d.Referred != "":
+		return "asks " + d.Referred + ": " + firstLine(d.Text)
+	case d.Remark != "":
+		return "asks: " + firstLine(d.Text) + " (" + firstLine(d.Remark) + ")"
+	}
+	return "asks: " + firstLine(d.Text)
+}
+
+// pressing finds the first of the questions that only the person can answer now.
+func pressing(list []questionDocument) (questionDocument, bool) {
+	i := slices.IndexFunc(list, func(d questionDocument) bool { return d.Referred == "" })
+	if i < 0 {
+		return questionDocument{}, false
+	}
+	return list[i], true
 }
 
 // numbered names options by the numbers that stand for them: "1 Keep it".
@@ -47,7 +83,8 @@ func newAnswer(a *App) *cobra.Command {
 		Use:   "answer [RUN] TASK ANSWER",
 		Short: "Answer a question of an agent",
 		Long: `Answers the question that a task's agent waits with, in your own words or by the number of one of its options.
-The questions that are open: orc status. An answer given while nobody owns the run is used when it is resumed.`,
+The questions that are open: orc status. Where an agent is asked first (questions: orchestrator) you need not wait for it:
+the first answer counts. An answer given while nobody owns the run is used when it is resumed.`,
 		Example: `  orc answer login-ui 1
   orc answer login-ui "keep it, but add a redirect"
   orc answer 7f3c login-ui 2 --question 14`,

@@ -151,3 +151,35 @@ func serveRequests(ctx context.Context, st persistence.Store, generation int64) 
 	}
 	return heard
 }
+
+func TestQuestionThatAnAgentIsAskedFirstNeedsThePersonOnlyWhenItIsPassedOn(t *testing.T) {
+	first := asking()
+	q := &first.attempts[0].Work.Questions[0]
+	q.Referral = &persistence.Referral{
+		Role: persistence.OrchestratorRole, Turn: 1, Open: true, Log: "/log/q", Used: []persistence.TurnUsage{{Turn: 1, Usage: persistence.Usage{Input: 5}}},
+	}
+	f := newFixture(t)
+	f.seed(first)
+	f.holdOwner("7f3c")
+	if status := f.must(ExitOK, "status"); !strings.Contains(status, "asks orchestrator: Keep /login?") || strings.Contains(status, "needs you") || strings.Contains(status, "orc answer") {
+		t.Errorf("while it is asked:\n%s", status)
+	}
+	if got := f.must(ExitOK, "status", "--jq", ".tasks[0].questions[0].referred"); got != "orchestrator\n" {
+		t.Errorf("referred to %q", got)
+	}
+
+	passed := asking()
+	q = &passed.attempts[0].Work.Questions[0]
+	q.Referral = &persistence.Referral{Role: persistence.OrchestratorRole, Turn: 1, Remark: "only you know", Passed: noon}
+	f = newFixture(t)
+	f.seed(passed)
+	f.holdOwner("7f3c")
+	for _, want := range []string{"needs you", "asks: Keep /login? (only you know)", "orc answer build"} {
+		if status := f.must(ExitOK, "status"); !strings.Contains(status, want) {
+			t.Errorf("status lacks %q:\n%s", want, status)
+		}
+	}
+	if shown := f.must(ExitOK, "show", "build"); !strings.Contains(shown, "asks: Keep /login? (only you know)") {
+		t.Errorf("show:\n%s", shown)
+	}
+}

@@ -79,7 +79,7 @@ func newCostDocument(pictures []*picture) costDocument {
 				if at.Work == nil {
 					continue
 				}
-				for _, u := range at.Work.Used {
+				for _, u := range at.Work.AllUsed() {
 					k := key{cmp.Or(u.Role, t.AgentRole), u.Model}
 					if sums[k] == nil {
 						sums[k] = &costJSON{Agent: k.agent, Model: k.model, usageDocument: usageDocument{CostExact: true, UsageExact: true}}

@@ -63,6 +63,7 @@ type taskDocument struct {
 	Step        string                `json:"step"`        // of its workflow, while a later one is under way: "reviewer reviews, round 2"
 	WaitsUntil  *time.Time            `json:"waits_until"` // when a waiting attempt goes on by itself
 	WaitsFor    string                `json:"waits_for"`
+	Fallback    string                `json:"fallback"`  // who does its work while the account of its agent is held, and until when; empty = that does
 	Repairs     string                `json:"repairs"`   // what its merged work was found to have broken; empty once that is over
 	Questions   []questionDocument    `json:"questions"` // that wait for an answer
 	Wants       persistence.Wish      `json:"wants"`     // of a person: start, merge, review or budget; empty = nothing of these
@@ -125,6 +126,9 @@ func newTaskDocument(t *scheduler.Task, attempts []persistence.Attempt, live boo
 	}
 	if t.Status == scheduler.TaskRunning {
 		d.Step = presentStep(last)
+		if last.Work != nil && last.Work.Fallback != nil {
+			d.Fallback = last.Work.Fallback.String()
+		}
 	}
 	d.Questions = append(d.Questions, openQuestions(last)...)
 	d.Phase, d.Outcome, d.ExitCode, d.Output = last.Phase, last.Outcome, last.ExitCode, last.Output

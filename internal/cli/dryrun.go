@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"orchestrator/internal/config"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/plan"
 	"orchestrator/internal/scheduler"
@@ -30,9 +31,14 @@ type dryRunHead struct {
 }
 
 // dryRun says what would run.
-func (a *App) dryRun(run persistence.Run, tasks []*scheduler.Task, m mode) error {
+func (a *App) dryRun(run persistence.Run, p *plan.Plan, cfg *config.Config, tasks []*scheduler.Task, m mode) error {
+	planned := []plannedTask{}
+	for _, t := range tasks {
+		planned = append(planned, newPlannedTask(t))
+	}
+	tellFallbacks(planned, p, cfg)
 	if m == modeJSON {
-		return a.writeDryRun(run, tasks)
+		return a.writeDryRun(run, planned)
 	}
 	w := a.Stdout
 	if _, err := fmt.Fprintf(w, "%s: %s, %d at a time, from %s\n", run.Name, plural(len(tasks), "task", "tasks"),
@@ -42,22 +48,29 @@ func (a *App) dryRun(run persistence.Run, tasks []*scheduler.Task, m mode) error
 	if err := plan.Graph(w, tasks, plan.Text); err != nil {
 		return err
 	}
+	told := map[string]bool{}
+	for _, t := range planned {
+		if t.Fallback == "" || told[t.Agent] {
+			continue
+		}
+		told[t.Agent] = true
+		if _, err := fmt.Fprintf(w, "%s falls back on %s while its account is held\n", t.Agent, t.Fallback); err != nil {
+			return err
+		}
+	}
 	_, err := io.WriteString(w, "Nothing was started (--dry-run).\n")
 	return err
 }
 
 // writeDryRun says it to a program, in one line.
-func (a *App) writeDryRun(run persistence.Run, tasks []*scheduler.Task) error {
+func (a *App) writeDryRun(run persistence.Run, tasks []plannedTask) error {
 	doc := dryRunDocument{
 		Schema: schema,
 		Run: dryRunHead{
 			Name: run.Name, Description: run.Description, Plan: run.PlanPath, Repository: run.Repository,
 			Base: run.Base, BaseRef: run.BaseRef, Concurrency: run.Concurrency, FailFast: run.Options.FailFast,
 		},
-		Tasks: []plannedTask{},
-	}
-	for _, t := range tasks {
-		doc.Tasks = append(doc.Tasks, newPlannedTask(t))
+		Tasks: tasks,
 	}
 	enc := json.NewEncoder(a.Stdout)
 	enc.SetEscapeHTML(false)

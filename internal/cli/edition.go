@@ -200,7 +200,8 @@ func (e *edition) admit(ctx context.Context, o watching, trusted bool) error {
 	e.r.Options.Agents = agents
 	run := e.run
 	run.Options.Agents, run.Options.Merge = agents, e.r.Options.Merge
-	if err := in.resolver(ctx, e.new, &run); err != nil {
+	run.Options.Questions, run.Options.QuestionsOf = e.r.Options.Questions, e.r.Options.QuestionsOf
+	if err := in.besides(ctx, e.new, &run); err != nil {
 		return err
 	}
 	if err := in.preflight(ctx, agents); err != nil {

@@ -47,8 +47,12 @@ func (w *watch) helm(ctx context.Context) (*helm, error) {
 func (d *helm) Page(ctx context.Context, task string, p tui.Page) (string, error) {
 	id := scheduler.TaskID(task)
 	switch p {
+	case tui.Prompt:
+		return d.prompt(ctx, id)
 	case tui.Talk:
 		return d.talk(ctx, id)
+	case tui.Checks:
+		return d.checks(ctx, id)
 	case tui.Log:
 		return d.log(ctx, id)
 	case tui.Diff:
@@ -85,26 +89,36 @@ func (d *helm) last(ctx context.Context, id scheduler.TaskID) (persistence.Attem
 	return attempts[len(attempts)-1], true, nil
 }
 
-func (d *helm) log(ctx context.Context, id scheduler.TaskID) (text string, err error) {
+func (d *helm) log(ctx context.Context, id scheduler.TaskID) (string, error) {
 	at, ok, err := d.last(ctx, id)
 	if err != nil || !ok {
 		return "it has not run yet", err
 	}
-	l, err := openLog(at.Log)
+	text, skipped, err := logTail(at.Log, helmLines)
+	switch {
+	case err != nil:
+		return "", err
+	case text == "":
+		return "it has printed nothing", nil
+	case skipped:
+		text = fmt.Sprintf("… and more before: orc logs %s %s\n", d.w.run.ID, id) + text
+	}
+	return text, nil
+}
+
+// logTail is the end of a log, and whether there is more before it; empty when there is none.
+func logTail(path string, lines int) (text string, skipped bool, err error) {
+	l, err := openLog(path)
 	if err != nil || l == nil {
-		return "it has printed nothing", err
+		return "", false, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	skipped, err := l.seekLines(helmLines)
-	if err != nil {
-		return "", err
+	if skipped, err = l.seekLines(lines); err != nil {
+		return "", false, err
 	}
 	var b bytes.Buffer
-	if skipped {
-		fmt.Fprintf(&b, "… and more before: orc logs %s %s\n", d.w.run.ID, id)
-	}
 	_, err = io.Copy(&b, io.LimitReader(l.f, 4<<20))
-	return b.String(), err
+	return b.String(), skipped, err
 }
 
 // diff is what the task has changed: what is saved of its last attempt, or what is in its workspace now.
@@ -184,7 +198,11 @@ func (d *helm) Asks(ctx context.Context, task string) ([]tui.Ask, error) {
 	}
 	var asks []tui.Ask
 	for _, q := range openQuestions(at) {
-		asks = append(asks, tui.Ask{ID: q.ID, Text: q.Text, Options: q.Options})
+		text := q.Text
+		if q.Remark != "" {
+			text += "\n(" + q.Remark + ")"
+		}
+		asks = append(asks, tui.Ask{ID: q.ID, Text: text, Options: q.Options})
 	}
 	if at.Asks().TakesYes() {
 		text := view.WantsText(string(at.Consent.Wants))
@@ -215,6 +233,8 @@ func (d *helm) Do(ctx context.Context, deed tui.Deed) (string, error) {
 	var payload any
 	var err error
 	switch deed.Kind {
+	case tui.Pause, tui.GoOn:
+		return d.pause(ctx, deed.Kind == tui.GoOn)
 	case tui.Answer:
 		kind, payload = orchestrator.RequestAnswer, orchestrator.AnswerRequest{Task: id, Question: deed.Ask, Text: deed.Text}
 	case tui.Retry:

@@ -34,18 +34,19 @@ type logLine struct {
 
 // logsOptions are the flags of `orc logs`.
 type logsOptions struct {
-	follow  bool
-	raw     bool
-	attempt int
-	lines   int // -1 = not said
+	follow   bool
+	raw      bool
+	commands bool // those that the run has started, instead of what a task has printed
+	attempt  int
+	lines    int // -1 = not said
 }
 
 func newLogs(a *App) *cobra.Command {
 	o := logsOptions{lines: -1}
 	var find searchFlags
 	cmd := &cobra.Command{
-		Use:   "logs [RUN] TASK | --search WORDS [RUN]",
-		Short: "A task's log, -f follows; --search finds what was said",
+		Use:   "logs [RUN] TASK | --search WORDS [RUN] | --commands [RUN]",
+		Short: "A task's log, -f follows; --search finds what was said; --commands shows what was run",
 		Long: `Prints what a task's command or agent wrote in its last attempt, without escape sequences and secrets.
 
 With -f it goes on until the task is over, across retries. On a terminal only the last 500 lines are shown,
@@ -53,14 +54,19 @@ unless -n says otherwise.
 
 With --search it lists the turns of conversations that have all the WORDS, newest first: of RUN, or of all runs of
 this repository. "a phrase" and begin* are understood, OR between two words and NOT before one; everything else is
-looked for as it is. Case and accents make no difference. orc show TASK -v has the whole conversation.`,
+looked for as it is. Case and accents make no difference. orc show TASK -v has the whole conversation.
+
+With --commands it lists the commands that the owner of RUN, or of the latest run, has started: every git command, every
+start of an agent or another command and its end, each with its task, its exit code and how long it took. Arguments are
+shortened, secrets are left out. What came faster than it could be written is counted.`,
 		Example: `  orc logs docs
   orc logs docs -f
   orc logs 7f3c docs --attempt 1 --raw > docs.log
   orc logs --search 'migration "no such column"'
-  orc logs --search 'token OR secret' 7f3c --jq '.turns[].task'`,
+  orc logs --search 'token OR secret' 7f3c --jq '.turns[].task'
+  orc logs --commands -f`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("search") {
+			if cmd.Flags().Changed("search") || o.commands {
 				return between(0, 1)(cmd, args)
 			}
 			return between(1, 2)(cmd, args)
@@ -69,8 +75,10 @@ looked for as it is. Case and accents make no difference. orc show TASK -v has t
 	}
 	out := newOutput(cmd, logLine{}, "")
 	cmd.Annotations[jsonFields] += "; with --search: " + strings.Join(fieldNames(reflect.TypeFor[searchDocument]()), ", ")
+	cmd.Annotations[jsonFields] += "; with --commands: " + strings.Join(fieldNames(reflect.TypeFor[commandLine]()), ", ")
 	find.add(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&o.commands, "commands", false, "the commands that the run has started: git, agents, checks")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until the task is over")
 	f.BoolVar(&o.raw, "raw", false, "byte for byte, escape sequences, secrets and all")
 	f.IntVar(&o.attempt, "attempt", 0, "attempt `N` instead of the last")
@@ -82,6 +90,14 @@ looked for as it is. Case and accents make no difference. orc show TASK -v has t
 		}
 		if searching {
 			out.prints(searchDocument{}, "turns")
+		}
+		for _, other := range []string{"raw", "attempt", "search"} {
+			if o.commands && cmd.Flags().Changed(other) {
+				return usageError("orc logs --commands", "--commands and --%s exclude one another", other)
+			}
+		}
+		if o.commands {
+			out.prints(commandLine{}, "")
 		}
 		wanted, err := out.wanted(a, cmd)
 		if err != nil {
@@ -97,6 +113,14 @@ looked for as it is. Case and accents make no difference. orc show TASK -v has t
 		}
 		if o.raw && wanted {
 			return usageError("", "choose --raw or --json")
+		}
+		if o.commands {
+			if !wanted {
+				out = nil
+			}
+			return a.withRun(cmd.Context(), optional(args), func(st persistence.Store, run persistence.Run) error {
+				return a.printCommands(cmd, st, run, o, out)
+			})
 		}
 		return a.withStore(cmd.Context(), func(st persistence.Store) error {
 			run, task, err := a.oneTask(cmd.Context(), st, args)

@@ -28,7 +28,7 @@ func Main(ctx context.Context, a *App, args []string) int {
 		return sandbox.Main(args[1:])
 	}
 	if a.Resume == nil {
-		a.Resume = takeover{a}
+		a.Resume = takeover{app: a}
 	}
 	root := newRoot(a)
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"orchestrator/internal/commandlog"
 	"orchestrator/internal/config"
 	"orchestrator/internal/fault"
 	"orchestrator/internal/orchestrator"
@@ -31,6 +32,7 @@ const (
 	supervisorLock = "supervisor.lock"
 	claimLock      = "claim.lock" // held for the moments in which the owner changes
 	exitJournal    = "exits.log"
+	commandsFile   = "commands.log" // commandlog's
 )
 
 // patience is how long a new owner waits for the processes of a dead one to be gone.
@@ -48,6 +50,7 @@ type ownership struct {
 	pools  []*workspace.Pool
 	call   string // what is run when a person is wanted; empty = nothing
 	log    *slog.Logger
+	record *commandlog.Log       // of the commands that are run; nil = not begun
 	repo   *workspace.Repository // that this command has opened already; nil = not yet
 }
 
@@ -184,6 +187,9 @@ func (o *ownership) release() error {
 			errs = append(errs, p.Drain())
 		}
 	}
+	if err := o.record.Close(); err != nil {
+		o.log.Warn("commands were not recorded", "error", err) // a run is not worth less for that
+	}
 	errs = append(errs, o.lease.Release(context.Background()), o.lock.Release())
 	return errors.Join(errs...)
 }
@@ -218,9 +224,13 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 	if err != nil {
 		return nil, err
 	}
+	if o.record, err = commandlog.Open(filepath.Join(o.folder, commandsFile), o.app.secretsOf(o.run).String); err != nil {
+		return nil, err
+	}
 	repo, err := o.repository(ctx, workspace.Options{
 		// The git commands of an owner that is passed over are ended with everything else that carries the mark.
 		Environ: append(slices.Clone(o.app.Environ), process.MarkVariable+"="+o.run.Mark), Data: data, Fence: o.lease.Check,
+		Observe: o.ranGit,
 	})
 	if err != nil {
 		return nil, err
@@ -269,7 +279,7 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 			if err != nil {
 				return nil, err
 			}
-			return s, nil
+			return &recording{s, o.record}, nil
 		},
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
 		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),

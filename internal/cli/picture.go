@@ -119,7 +119,7 @@ func (p *picture) removed(t *scheduler.Task) bool {
 
 // asks says whether an attempt waits for a person, and not just until a time.
 func asks(at persistence.Attempt) bool {
-	if at.Work != nil && at.Outcome == "" && len(at.Work.Asking()) > 0 {
+	if _, question := pressing(openQuestions(at)); question {
 		return true
 	}
 	return at.Asks() != "" || at.Phase == scheduler.PhaseWaiting && at.Outcome == scheduler.OutcomeConflict

@@ -182,6 +182,7 @@ type plannedTask struct {
 	TimeoutMS   int64                 `json:"timeout_ms"` // per attempt; 0 = none
 	ForEach     []string              `json:"for_each"`   // items that stand in the plan; a task is made for each
 	ForEachRun  string                `json:"for_each_run"`
+	Fallback    string                `json:"fallback"` // role that does the agent's work while its account is held; empty = none
 }
 
 func newPlanShow(a *App) *cobra.Command {
@@ -202,7 +203,12 @@ func newPlanShow(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		cfg, err := a.settingsHere()
+		if err != nil {
+			return err
+		}
 		doc := newPlanDocument(p)
+		tellFallbacks(doc.Tasks, p, cfg)
 		if wanted {
 			return out.write(a, doc)
 		}
@@ -260,6 +266,9 @@ func (a *App) writePlan(doc planDocument) error {
 		what := task.Name
 		if what == "" {
 			what = firstLine(task.Command + task.Prompt)
+		}
+		if task.Fallback != "" {
+			who += ", else " + task.Fallback
 		}
 		var rules []string
 		if len(task.Needs) > 0 {

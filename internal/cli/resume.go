@@ -352,7 +352,10 @@ func (w *watch) prospect(out io.Writer, action orchestrator.Action, list []orche
 }
 
 // takeover goes on with runs on behalf of commands such as `orc retry`.
-type takeover struct{ app *App }
+type takeover struct {
+	app    *App
+	detach bool // by a process in the background, which is not watched
+}
 
 // ResumeRun stores the requests and goes on with the run.
 func (t takeover) ResumeRun(ctx context.Context, run persistence.Run, requests []persistence.Request) (err error) {
@@ -363,7 +366,7 @@ func (t takeover) ResumeRun(ctx context.Context, run persistence.Run, requests [
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	var o watching
-	o.progress = "auto"
+	o.progress, o.detach = "auto", t.detach
 	mode, err := a.display(o)
 	if err != nil {
 		return err

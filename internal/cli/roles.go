@@ -128,7 +128,7 @@ func (in *inspector) resolve(ctx context.Context, role string, agent plan.Agent)
 	if !ok {
 		return persistence.Agent{}, usageError("orc agents list", "agent %q names the provider %q, which does not exist", role, name)
 	}
-	r := persistence.Agent{Provider: p.Driver, Account: name, Pass: slices.Clone(p.Env), Set: maps.Clone(p.Set), Sandbox: in.sandboxOf(agent, p)}
+	r := persistence.Agent{Provider: p.Driver, Account: name, Fallback: agent.Fallback, Pass: slices.Clone(p.Env), Set: maps.Clone(p.Set), Sandbox: in.sandboxOf(agent, p)}
 	if p.Driver == plan.CommandProvider {
 		if r.Command = agent.Command; r.Command == "" {
 			r.Command = p.Command
@@ -220,21 +220,40 @@ func noSession(role, workflow string) error {
 		"agent %q is a shell command: it has no session to go on with, which the workflow %s needs", role, workflow)
 }
 
-// resolver adds the role that resolves conflicts, where the run wants one.
-func (in *inspector) resolver(ctx context.Context, p *plan.Plan, run *persistence.Run) error {
-	role := persistence.ResolverRole
-	if m := run.Options.Merge.OnConflict; m == "" || m == plan.Conflicts[0] {
-		return nil
+// besides adds the roles that a run wants beside those of its tasks: who resolves conflicts, who is asked before the
+// person, and who does the work of others while their accounts are held.
+func (in *inspector) besides(ctx context.Context, p *plan.Plan, run *persistence.Run) error {
+	o := &run.Options
+	if m := o.Merge.OnConflict; m != "" && m != plan.Conflicts[0] {
+		if err := in.add(ctx, p, o, persistence.ResolverRole, ""); err != nil {
+			return err
+		}
 	}
+	if o.Questions == plan.QuestionsOrchestrator || slices.Contains(slices.Collect(maps.Values(o.QuestionsOf)), plan.QuestionsOrchestrator) {
+		if err := in.add(ctx, p, o, persistence.OrchestratorRole, provider.PermitRead); err != nil {
+			return err
+		}
+	}
+	return in.fallbacks(ctx, p, o)
+}
+
+// add resolves a role and adds it, unless a task has it. permissions are what it may do at most; empty = what it says.
+func (in *inspector) add(ctx context.Context, p *plan.Plan, o *persistence.RunOptions, role string, permissions provider.Permissions) error {
 	agent, ok := roleOf(p, in.cfg, role)
 	if !ok {
 		return usageError("orc agents list", "there is no agent %q", role)
 	}
-	r, err := in.resolve(ctx, role, agent)
-	if err == nil {
-		run.Options.Agents[role] = r
+	if permissions != "" {
+		agent.Permissions = string(permissions)
 	}
-	return err
+	r, err := in.resolve(ctx, role, agent)
+	if err != nil {
+		return err
+	}
+	if _, done := o.Agents[role]; !done {
+		o.Agents[role] = r
+	}
+	return nil
 }
 
 // preflight fails when an agent that a run needs is missing or logged out.

@@ -48,7 +48,7 @@ func newRoot(a *App) *cobra.Command {
 	}{
 		{groupStart, []*cobra.Command{newInit(a), newDoctor(a), newPlan(a), newRun(a)}},
 		{groupWatch, []*cobra.Command{newStatus(a), newUI(a), newLogs(a), newShow(a), newDiff(a), newHistory(a)}},
-		{groupSteer, []*cobra.Command{newAnswer(a), newApprove(a), newRetry(a), newCancel(a), newResume(a), newEdit(a)}},
+		{groupSteer, []*cobra.Command{newAnswer(a), newApprove(a), newRetry(a), newCancel(a), newPause(a), newResume(a), newEdit(a)}},
 		{groupFinish, []*cobra.Command{newMerge(a), newRestore(a), newClean(a)}},
 		{groupSetup, []*cobra.Command{newConfig(a), newAgents(a), newTrust(a), newDB(a), newCompletion(a), newMan(a), newVersion(a)}},
 	} {

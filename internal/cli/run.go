@@ -151,7 +151,7 @@ func (a *App) runPlan(ctx context.Context, path string, o runFlags) error {
 	}
 	a.caution(ctx, repo, run)
 	if o.dryRun {
-		return a.dryRun(run, tasks, mode)
+		return a.dryRun(run, p, cfg, tasks, mode)
 	}
 	st, err := a.openStore(ctx)
 	if err != nil {
@@ -314,7 +314,7 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	run.Options.Agents = agents
-	if err := in.resolver(ctx, p, run); err != nil {
+	if err := in.besides(ctx, p, run); err != nil {
 		return err
 	}
 	return in.preflight(ctx, agents)

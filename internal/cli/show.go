@@ -79,8 +79,9 @@ type attemptDocument struct {
 	Session    string            `json:"session"` // the agent's own id of its conversation
 	Sandbox    string            `json:"sandbox"` // what confined the agent's last turn; empty = nothing did
 	Usage      *usageDocument    `json:"usage"`
-	Turns      []turnUsage       `json:"turns"` // what each turn used
-	Steps      []stepDocument    `json:"steps"` // of the task's workflow, as far as they were entered
+	Turns      []turnUsage       `json:"turns"`     // what each turn used
+	Steps      []stepDocument    `json:"steps"`     // of the task's workflow, as far as they were entered
+	Questions  []askedDocument   `json:"questions"` // that its agent asked, in order
 }
 
 func newShow(a *App) *cobra.Command {
@@ -149,7 +150,7 @@ func newShowDocument(p *picture, t *scheduler.Task) showDocument {
 			DurationMS: worked(at, p.alive, p.now).Milliseconds(), NotBefore: moment(at.NotBefore), Base: at.Base,
 			Saved: at.Saved, SavedRef: at.SavedRef, Merged: at.MergeNew, Conflicts: append([]string{}, at.Conflicts...),
 			Files: at.Files, Additions: at.Additions, Deletions: at.Deletions, Log: at.Log,
-			Usage: usageOf(at), Turns: turnsOf(at), Steps: stepsOf(t.AgentRole, at),
+			Usage: usageOf(at), Turns: turnsOf(at), Steps: stepsOf(t.AgentRole, at), Questions: askedOf(at),
 		}
 		d.Awaits = string(at.Awaits)
 		if br := at.Broke; br != nil {
@@ -324,6 +325,7 @@ func (a *App) writeAttempt(b *strings.Builder, at attemptDocument, pt paint) {
 		fmt.Fprintf(b, "  used %s\n", at.Usage.long(scheduler.Budget{}))
 	}
 	a.writeSteps(b, at.Steps, pt)
+	a.writeQuestions(b, at.Questions, pt)
 	if len(at.Conflicts) > 0 {
 		fmt.Fprintf(b, "  conflicts: %s\n", view.SanitizeLine(some(at.Conflicts)))
 	}

@@ -226,7 +226,11 @@ func remark(d taskDocument, p *picture) string {
 				say("resolved, waits for your yes")
 			}
 		} else if len(d.Questions) > 0 {
-			say("asks: " + firstLine(d.Questions[0].Text))
+			q, mine := pressing(d.Questions)
+			if !mine {
+				q = d.Questions[0]
+			}
+			say(q.String())
 		} else if d.Wants != "" {
 			say(firstLine(d.WaitsFor))
 		} else if d.WaitsUntil != nil {
@@ -237,6 +241,7 @@ func remark(d taskDocument, p *picture) string {
 			say(string(d.Phase))
 		}
 		say(d.Step)
+		say(d.Fallback)
 		say(tries)
 		say(repairs(d))
 	case scheduler.TaskEligible:
@@ -372,8 +377,8 @@ func waitCommands(p *picture) (list [][2]string) {
 			list = append(list, word...)
 			continue
 		}
-		if q := openQuestions(p.last(t.ID)); len(q) > 0 {
-			list = append(list, [2]string{fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: " + some(numbered(q[0].Options))})
+		if q, ok := pressing(openQuestions(p.last(t.ID))); ok {
+			list = append(list, [2]string{fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: " + some(numbered(q.Options))})
 			continue
 		}
 		list = append(list, [2]string{fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for"})

@@ -44,6 +44,7 @@ Tasks
   no-work             the task has no prompt, prompt_file or run
   no-agent            it has a prompt and nobody who does it
   unknown-agent       its agent is not defined in the plan or the settings
+  bad-fallback        agents fall back on each other
   unknown-workflow    its workflow is not defined in the plan or the settings
   bad-step            a workflow's step stands where it cannot: a review of nothing, a gate without work
   unknown-task        it needs a task that is not in the plan

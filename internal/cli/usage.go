@@ -39,7 +39,7 @@ func usageOf(attempts ...persistence.Attempt) *usageDocument {
 		if d == nil {
 			d = &usageDocument{CostExact: true, UsageExact: true}
 		}
-		for _, u := range at.Work.Used {
+		for _, u := range at.Work.AllUsed() {
 			d.add(u)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // acting are the commands that do something and print no document, or one that is a format of its own.
 var acting = []string{
-	"orc init", "orc plan import", "orc plan fmt", "orc plan schema", "orc ui", "orc answer", "orc approve", "orc retry", "orc cancel",
+	"orc init", "orc plan import", "orc plan fmt", "orc plan schema", "orc ui", "orc answer", "orc pause", "orc approve", "orc retry", "orc cancel",
 	"orc db backup", "orc config set", "orc config edit", "orc config schema", "orc completion",
 	"orc man",
 }

@@ -21,7 +21,7 @@ var rolePermissions = map[string]string{"orchestrator": "read-only", "coder": "e
 const sandboxOff = "off"
 
 // agentFields are the keys of an agent, in the order in which they are shown.
-var agentFields = []string{"provider", "command", "model", "permissions", "sandbox", "instructions", "instructions_file", "args"}
+var agentFields = []string{"provider", "command", "model", "permissions", "sandbox", "instructions", "instructions_file", "args", "fallback"}
 
 // agents merges roles by name, and each role's fields by name.
 func (m *merge) agents(r *document.Reader, f document.Field, layer Layer, path string) {
@@ -84,6 +84,8 @@ func (m *merge) agent(r *document.Reader, role document.Field, part plan.Agent, 
 			text, agent.Args = listed(part.Args), part.Args
 			m.command(at, text)
 			m.refuseSecrets(r, field.Value, part.Args...)
+		case "fallback":
+			text, agent.Fallback = part.Fallback, part.Fallback
 		default:
 			continue
 		}
@@ -116,6 +118,7 @@ func (m *merge) checkAgents() {
 	for _, role := range m.config.AgentNames() {
 		agent := m.config.Agents[role]
 		key := "agents." + role
+		m.checkFallback(key+".fallback", role)
 		if agent.Provider == "" {
 			m.checkNoProvider(role, agent)
 			continue
@@ -131,6 +134,20 @@ func (m *merge) checkAgents() {
 			m.at(key+".command", "conflicting-keys", fmt.Sprintf("agent `%s` has both `provider: %s` and `command`", role, agent.Provider),
 				"`command` is for `provider: command`; another program is named in `providers`")
 		}
+	}
+}
+
+// checkFallback says whether a role falls back on nobody, or on itself.
+func (m *merge) checkFallback(key, role string) {
+	to := m.config.Agents[role].Fallback
+	if to == "" {
+		return
+	}
+	if _, known := m.config.Agents[to]; !known {
+		m.at(key, "unknown-agent", fmt.Sprintf("agent `%s` falls back on the agent %s, which is not defined", role, diagnostic.Quote(to)),
+			oneOfHelp(to, m.config.AgentNames()))
+	} else if circle := plan.FallbackCircle(m.config.Agents, role); circle != "" {
+		m.at(key, "bad-fallback", "agents fall back on each other: "+circle, "remove one of these `fallback`")
 	}
 }
 

@@ -24,7 +24,7 @@ type Config struct {
 	Env         []string                 // names of variables that every command gets beside the usual ones
 	Durability  string                   // "normal" or "full"
 	Supervision string                   // "auto", "namespace", "subreaper" or "group"
-	Questions   string                   // of agents whose plan does not say: ask, never or fail
+	Questions   string                   // of agents whose plan does not say: ask, orchestrator, never or fail
 	Limits      string                   // "wait" or "fail": what a usage limit means to an attempt
 	OutputLimit int64                    // bytes that one command may print
 	Sandbox     string                   // "auto", "required" or "off": of agents that do not say

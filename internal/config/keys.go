@@ -138,16 +138,10 @@ var table = []Key{
 		},
 	},
 	{
-		Name: "questions", Type: "ask, never or fail", Default: "ask", shape: oneOf("ask", "never", "fail"),
-		About: "What becomes of questions that agents ask, where the plan does not say. ask: they wait for a person's answer. never: the agent is told to decide by itself. fail: the attempt fails. Where CI is set and nobody says: fail.",
+		Name: "questions", Type: "ask, orchestrator, never or fail", Default: "ask", shape: oneOf("ask", "orchestrator", "never", "fail"),
+		About: "What becomes of questions that agents ask, where the plan does not say. ask: they wait for a person's answer. orchestrator: the role `orchestrator` is asked first; it answers, or passes the question on to a person. never: the agent is told to decide by itself. fail: the attempt fails. Where CI is set and nobody says: fail.",
 		parse: func(c *Config, text string) (problem, help string) {
-			if text == "orchestrator" {
-				return "cannot be `orchestrator` yet: no agent answers another's questions", "one of: ask (default), never, fail"
-			}
-			word, problem, help := choose(text, "ask", "never", "fail")
-			if problem == "" {
-				c.Questions = word
-			}
+			c.Questions, problem, help = keep(c.Questions, text, "ask", "orchestrator", "never", "fail")
 			return problem, help
 		},
 	},

@@ -25,8 +25,9 @@ const (
 	TaskPhase       Kind = "task.phase"       // Phase of the running attempt changed
 	TaskActivity    Kind = "task.activity"    // what its agent does right now: Message; at most two per second
 	TaskWaiting     Kind = "task.waiting"     // the attempt goes on by itself, at Until if that is known: Reason; spends nothing
-	TaskQuestion    Kind = "task.question"    // its agent asks the person: Question, Message, Options
-	TaskAnswered    Kind = "task.answered"    // the person has answered: Question, Message
+	TaskQuestion    Kind = "task.question"    // its agent asks: Question, Message, Options; By is the role that is asked before the person; empty = the person is asked, Reason is why that role is not
+	TaskPassed      Kind = "task.passed"      // the role By does not answer, and the person is asked: Question, Message, Options, Reason
+	TaskAnswered    Kind = "task.answered"    // its question is answered: Question, Message; By is person, or the role of an agent
 	TaskApproval    Kind = "task.approval"    // the attempt waits for a person's yes to Wants: start, merge or review
 	TaskBudget      Kind = "task.budget"      // the attempt waits for more budget: Reason; Options are the parts that are used up
 	TaskGranted     Kind = "task.granted"     // a person has given what the attempt wants: Wants is start, merge, review or budget
@@ -81,6 +82,7 @@ type Detail struct {
 	Gates       int            `json:"gates,omitempty"`    // verify commands that passed
 	Question    int64          `json:"question,omitempty"` // its id
 	Options     []string       `json:"options,omitempty"`
+	By          string         `json:"by,omitempty"`       // who answers, or is to
 	Wants       string         `json:"wants,omitempty"`    // of a person: start, merge, review or budget
 	Rejected    bool           `json:"rejected,omitempty"` // a person did not want the work of the attempt that failed
 	Step        int            `json:"step,omitempty"`     // of the task's workflow, from 1

@@ -37,7 +37,7 @@ type attempt struct {
 // launch starts the goroutine of an attempt. Called by the loop only.
 func (e *Engine) launch(s start) {
 	t := e.tasks[s.attempt.Task]
-	ctx, cancel := context.WithCancelCause(e.ctx)
+	ctx, cancel := context.WithCancelCause(workspace.ForTask(e.ctx, string(s.attempt.Task)))
 	t.cancel = cancel
 	e.running[s.attempt.Task] = true
 	if s.stop != nil {
@@ -342,7 +342,7 @@ func (e *Engine) clean(a persistence.Attempt) {
 	e.attempts.Go(func() {
 		ws, err := e.o.Workspaces(a.Isolation)
 		if err == nil {
-			err = ws.Give(e.ctx, e.spec(&a))
+			err = ws.Give(workspace.ForTask(e.ctx, string(a.Task)), e.spec(&a))
 		}
 		fault.Point("attempt.cleaned")
 		said, glob := filepath.Glob(filepath.Join(e.o.Folder, "prompt", turnID(&a)+"*.said.md"))

@@ -79,17 +79,23 @@ func waits(a *persistence.Attempt) bool {
 	return awaits(a) || a != nil && a.Phase == scheduler.PhaseWaiting && a.Outcome == "" && a.Work != nil && a.Work.Wait != ""
 }
 
-// park records that an attempt waits until a time. At a usage limit nothing else of its account starts meanwhile.
+// park records that an attempt waits until a time, unless a fallback goes on with it. At a usage limit nothing else of its
+// account starts meanwhile.
 func (e *Engine) park(b *batch, t *tracked) {
 	a := t.attempt
 	if a.Work.Wait == persistence.WaitBackOff {
 		e.failsAgain(b, t)
 	}
-	b.record(*a)
-	b.t.Events = append(b.t.Events, e.sayWaiting(a))
 	if a.Work.Wait == persistence.WaitLimit {
 		e.holdAccount(b, a.Work.Account, a.NotBefore, a.Work.Reason)
 	}
+	if f := e.mayGoOver(t); f != nil { // it has its slot still
+		e.sendOver(b, t, f)
+		e.goOn(b, t)
+		return
+	}
+	b.record(*a)
+	b.t.Events = append(b.t.Events, e.sayWaiting(a))
 	e.parked[a.Task] = a.NotBefore
 	e.must(b, scheduler.Parked{Task: a.Task})
 }
@@ -137,9 +143,7 @@ func (e *Engine) holdAgents(b *batch, name string, h hold) {
 	}
 	e.holds[name] = h
 	e.log.Warn("agents are held", "account", name, "until", h.until, "reason", h.reason)
-	for _, role := range h.roles {
-		e.must(b, scheduler.Hold{Agent: role, Person: e.holdOf(role).until.IsZero()})
-	}
+	e.rehold(b, h.roles)
 }
 
 // bar keeps agents from starting that would only meet what a person has to set right: an account without money or
@@ -165,13 +169,7 @@ func (e *Engine) lift(b *batch) {
 func (e *Engine) release(b *batch, name string) {
 	h := e.holds[name]
 	delete(e.holds, name)
-	for _, role := range h.roles {
-		if left := e.holdOf(role); left == nil {
-			e.must(b, scheduler.Release{Agent: role})
-		} else {
-			e.must(b, scheduler.Hold{Agent: role, Person: left.until.IsZero()})
-		}
-	}
+	e.rehold(b, h.roles)
 }
 
 func (e *Engine) heldNames() []string {
@@ -202,7 +200,9 @@ func (e *Engine) wake(b *batch) {
 	}
 	var due []scheduler.TaskID
 	for id, until := range e.parked {
-		if h := e.holdOf(e.presentRole(e.tasks[id])); !now.Before(until) && (h == nil || h.budget != nil) {
+		t := e.tasks[id]
+		h := e.rawHold(e.presentRole(t))
+		if !now.Before(until) && (h == nil || h.budget != nil) || e.mayGoOver(t) != nil {
 			due = append(due, id)
 		}
 	}
@@ -212,6 +212,9 @@ func (e *Engine) wake(b *batch) {
 		if h, held := e.holds[budgetHold]; held {
 			e.wantBudget(b, e.tasks[id], h.budget)
 		} else {
+			if f := e.mayGoOver(e.tasks[id]); f != nil {
+				e.sendOver(b, e.tasks[id], f)
+			}
 			e.must(b, scheduler.Due{Task: id})
 		}
 	}
@@ -250,6 +253,7 @@ func (e *Engine) endParked(b *batch, t *tracked) {
 func (e *Engine) restoreWaits(b *batch, attempts []persistence.Attempt) {
 	now := e.o.Now()
 	for i := range attempts {
+		e.restoreFallbacks(b, attempts[i].Work, now)
 		if a := &attempts[i]; a.Work != nil && a.Work.Wait == persistence.WaitLimit && a.NotBefore.After(now) {
 			e.holdAccount(b, a.Work.Account, a.NotBefore, a.Work.Reason)
 		} else if a.Work != nil && a.Work.Wait == persistence.WaitCircuit && a.NotBefore.After(now) {

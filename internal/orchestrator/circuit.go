@@ -131,7 +131,11 @@ func (e *Engine) closeCircuit(b *batch, account string) {
 
 // restoreCircuit takes over what an earlier owner left open.
 func (e *Engine) restoreCircuit(b *batch, a *persistence.Attempt) {
-	account := a.Work.Account
+	e.openCircuit(b, a.Work.Account, a.NotBefore, a.Work.Reason)
+}
+
+// openCircuit holds an account that an earlier owner saw fail.
+func (e *Engine) openCircuit(b *batch, account string, until time.Time, reason string) {
 	e.circuits[account] = &circuit{failures: circuitAfter, opened: 1}
-	e.holdAgents(b, circuitPrefix+account, hold{until: a.NotBefore, account: account, circuit: true, reason: a.Work.Reason})
+	e.holdAgents(b, circuitPrefix+account, hold{until: until, account: account, circuit: true, reason: reason})
 }

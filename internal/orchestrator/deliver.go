@@ -138,15 +138,15 @@ func (at *attempt) mergeOnce(maybeDone, alone bool) (*ended, error) {
 // planMerge makes the merge commit. done says that an earlier owner has put it in already.
 func (at *attempt) planMerge(maybeDone bool) (m workspace.Merge, done bool, err error) {
 	a, e := &at.a, at.e
-	run := string(a.Run)
+	run, ctx := string(a.Run), workspace.ForTask(e.ctx, string(a.Task))
 	if maybeDone && !fault.Mutant("no-ancestor-check") {
-		commit, done, err := e.o.Repository.Merged(e.ctx, run, string(a.Task), a.Number)
+		commit, done, err := e.o.Repository.Merged(ctx, run, string(a.Task), a.Number)
 		if err != nil || done {
 			a.MergeNew = commit
 			return m, done, err
 		}
 	}
-	if m, err = e.o.Repository.PlanMerge(e.ctx, run, a.Saved, e.message(a, "")); err != nil {
+	if m, err = e.o.Repository.PlanMerge(ctx, run, a.Saved, e.message(a, "")); err != nil {
 		return m, false, err
 	}
 	fault.Point("attempt.planned")
@@ -156,19 +156,19 @@ func (at *attempt) planMerge(maybeDone bool) (m workspace.Merge, done bool, err 
 // putIn takes the one atomic step. The caller holds the lock of the merges.
 func (at *attempt) putIn(m workspace.Merge, done bool) error {
 	a, e := &at.a, at.e
-	run := string(a.Run)
+	run, ctx := string(a.Run), workspace.ForTask(e.ctx, string(a.Task))
 	if !done {
 		a.MergeOld, a.MergeNew = m.Old, m.New
 		if err := e.report(progress{attempt: *a}); err != nil {
 			return err
 		}
 		fault.Point("attempt.intent")
-		if err := e.o.Repository.Advance(e.ctx, run, m); err != nil {
+		if err := e.o.Repository.Advance(ctx, run, m); err != nil {
 			return err
 		}
 		fault.Point("attempt.advanced")
 	}
-	if err := e.o.Repository.Mirror(e.ctx, run, e.run.Branch); err != nil {
+	if err := e.o.Repository.Mirror(ctx, run, e.run.Branch); err != nil {
 		if e.left {
 			return nil // said once already
 		}

@@ -272,9 +272,7 @@ func (e *Engine) rebuild(b *batch, progress map[scheduler.TaskID]scheduler.Progr
 		h := e.holds[name]
 		h.roles = e.covered(&h) // the plan may have other agents now
 		e.holds[name] = h
-		for _, role := range h.roles {
-			e.must(b, scheduler.Hold{Agent: role, Person: h.until.IsZero()})
-		}
+		e.rehold(b, h.roles)
 	}
 	e.must(b, scheduler.Begin{})
 	for _, id := range e.order {

@@ -175,6 +175,9 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 		a.Phase, a.Base, a.Saved, a.SavedRef, a.Workspace = scheduler.PhaseMerging, m.Before, m.Tip, t.pin, ""
 		a.Consent.Merge = m.Tip
 	}
+	if f := e.standIn(does.AgentRole); f != nil && a.Work != nil && a.Work.Fallback == nil {
+		a.Work = goOver(a.Work, f, e.run.Options.Agents[f.Role])
+	}
 	d.Phase = string(a.Phase)
 	t.note = ""
 	a.Consent.Start = t.startable
@@ -186,5 +189,8 @@ func (e *Engine) prepareStart(b *batch, s scheduler.Start) {
 	e.live++
 	b.record(a)
 	b.t.Events = append(b.t.Events, e.event(event.TaskStarted, s.Task, s.Number, d))
+	if a.Work != nil && a.Work.Fallback != nil {
+		b.t.Events = append(b.t.Events, e.sayFallback(&a))
+	}
 	b.starts = append(b.starts, start{attempt: a, from: a.Phase, last: last})
 }

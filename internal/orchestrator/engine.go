@@ -176,6 +176,9 @@ type tracked struct {
 	note      string                // for the next attempt
 	found     *workspace.MergedWork // merged work of an attempt that the store does not know
 	pin       string                // the ref that keeps it
+
+	referring map[int64]context.CancelCauseFunc // questions of its agent that another agent is asked
+	waiting   []chan struct{}                   // closed when there are none any more
 }
 
 // New checks the options.

@@ -51,7 +51,13 @@ type asked struct {
 // heldAsk is another one: may the agents of a role start?
 type heldAsk struct {
 	role   string
-	answer chan *hold // nil = they may
+	answer chan heldAnswer
+}
+
+// heldAnswer is what holds a role and who can do its work instead; nil = nothing does, nobody can.
+type heldAnswer struct {
+	hold *hold
+	over *persistence.Fallback
 }
 
 // requested are the requests of clients that wait in the store.

@@ -173,7 +173,7 @@ func (e *Engine) begin(ctx context.Context, events int, requests []persistence.R
 	}
 	e.guard(b) // before what was asked for meanwhile has anything start
 	for _, r := range requests {
-		if r.Kind == RequestStop { // it was meant for an owner that is gone
+		if r.Kind == RequestStop || r.Kind == RequestPause { // it was meant for an owner that is gone
 			b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: r.ID})
 			continue
 		}
@@ -232,6 +232,9 @@ func (e *Engine) recover(ctx context.Context, b *batch) error {
 		b.t.Events = append(b.t.Events, e.event(event.TaskInterrupted, id, a.Number, event.Detail{
 			Status: string(scheduler.TaskRunning), Phase: string(a.Phase), Action: "goes on", Reason: why,
 		}))
+		if s.stop == nil && (s.exit == nil || !trustworthy(s.exit.Exit)) {
+			e.resumeReferrals(b, t, exits)
+		}
 		a.Generation = e.generation
 		s.attempt.Generation = e.generation
 		b.record(*a)

@@ -198,6 +198,13 @@ func (e *Engine) take(b *batch, in input) {
 		b.t.Sessions = append(b.t.Sessions, in.sessions...)
 		b.t.Turns = append(b.t.Turns, in.turns...)
 		b.acks = append(b.acks, in.done)
+		t.dismiss(b)
+	case referralStep:
+		e.takeReferral(b, in)
+	case referralWait:
+		t := e.tasks[in.task]
+		t.waiting = append(t.waiting, in.done)
+		t.dismiss(b)
 	case ended:
 		e.takeEnded(b, in)
 		e.followEdit(b)
@@ -209,6 +216,9 @@ func (e *Engine) take(b *batch, in input) {
 	case budgetAsk:
 		var over *overBudget
 		if e.meter != nil {
+			if now := e.tasks[in.attempt.Task].attempt; in.attempt.Work != nil && now.Work != nil {
+				in.attempt.Work.Questions = now.Work.Questions // the loop knows better
+			}
 			e.meter.record(&in.attempt) // what it used may not be stored yet
 			over = e.spentOut(in.attempt.Task, e.o.Now())
 		}
@@ -216,8 +226,8 @@ func (e *Engine) take(b *batch, in input) {
 	case worked:
 		e.closeCircuit(b, in.account)
 	case heldAsk:
-		h := e.holdOf(in.role)
-		b.after = append(b.after, func() { in.answer <- h })
+		x := heldAnswer{hold: e.rawHold(in.role), over: e.standIn(in.role)}
+		b.after = append(b.after, func() { in.answer <- x })
 	case requested:
 		for _, r := range in.list {
 			e.takeRequest(b, r)
@@ -230,6 +240,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t := e.tasks[in.attempt.Task]
 	t.cancel = nil
 	delete(e.running, in.attempt.Task)
+	t.dropReferrals(b)
 	if w := in.attempt.Work; !in.park || w == nil || w.Wait != persistence.WaitBackOff {
 		e.probeOver(in.attempt.Task)
 	}

@@ -12,8 +12,9 @@ import (
 
 // What a run's options say about questions; everything else waits for a person's answer.
 const (
-	questionsNever = "never"
-	questionsFail  = "fail"
+	questionsOrchestrator = "orchestrator" // the agent of that role is asked first
+	questionsNever        = "never"
+	questionsFail         = "fail"
 )
 
 // nobodyAnswers is the answer where nobody is asked.
@@ -34,15 +35,23 @@ func (e *Engine) questionsOf(id scheduler.TaskID) string {
 	return e.options().Questions
 }
 
-// ask records a question of an attempt's agent: it waits for a person, is answered at once, or ends the attempt, as
-// the run's options say. The error is told to the agent.
+// ask records a question of an attempt's agent: it waits for a person or for another agent, is answered at once, or ends
+// the attempt, as the run's options say. The error is told to the agent.
 func (e *Engine) ask(b *batch, a *persistence.Attempt, q persistence.Question) (persistence.Question, error) {
 	b.t.Turns = append(b.t.Turns, e.turn(a.Task, a.Number, "question", q.Text))
+	how := e.questionsOf(a.Task)
 	d := event.Detail{Status: string(scheduler.TaskRunning), Question: q.ID, Message: q.Text, Options: q.Options}
+	if how == questionsOrchestrator {
+		if e.refer(b, a, &q); q.Referred() {
+			d.By = q.Referral.Role
+		} else {
+			d.Reason = q.Referral.Remark
+		}
+	}
 	b.t.Events = append(b.t.Events, e.event(event.TaskQuestion, a.Task, a.Number, d))
 	var answer string
 	var refused error
-	switch e.questionsOf(a.Task) {
+	switch how {
 	case questionsNever:
 		answer = nobodyAnswers
 	case questionsFail:

@@ -100,6 +100,12 @@ func (e *Engine) obey(b *batch, r persistence.Request) error {
 			return fmt.Errorf("read the request: %w", err)
 		}
 		return e.obeyAccept(b, c)
+	case RequestPause:
+		var c PauseRequest
+		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return e.obeyPause(b, c)
 	case RequestStop:
 		var c StopRequest
 		if err := json.Unmarshal([]byte(r.Payload), &c); err != nil {

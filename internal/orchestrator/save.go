@@ -43,6 +43,7 @@ type kept struct {
 
 // save seals the workspace's whole state to the attempt's ref. Idempotent.
 func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) (k kept, err error) {
+	ctx = workspace.ForTask(ctx, string(a.Task))
 	s := e.spec(a)
 	saved, err := e.o.Repository.Seal(ctx, workspace.SealSpec{
 		Run: s.Run, Task: s.Task, Number: a.Number, Dir: s.Dir, Index: s.Index, Base: a.Base,

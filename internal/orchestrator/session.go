@@ -87,6 +87,9 @@ func (t *talk) takeUp(exit *recordedExit) (*message, provider.Result, error) {
 		return t.finish(*exit)
 	case w.Open:
 		return t.finish(recordedExit{Exit: lostExit})
+	case w.Fallback != nil && w.Fallback.Took && w.Session == "":
+		text, err := t.overText()
+		return &message{text: text}, provider.Result{}, err
 	case w.Turn == w.Since && w.Session == "":
 		text, err := t.opening()
 		return &message{text: text}, provider.Result{}, err
@@ -246,6 +249,9 @@ func (t *talk) finish(exit recordedExit) (*message, provider.Result, error) {
 	if trustworthy(exit.Exit) || saidTheEnd(r.Kind) {
 		t.ended(r, max(exit.Ended.Sub(exit.Started), 0))
 		return nil, r, nil
+	}
+	if err := t.awaitReferrals(); err != nil {
+		return nil, provider.Result{}, err
 	}
 	w.Open = false
 	t.used(r, false)

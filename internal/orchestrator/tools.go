@@ -88,13 +88,14 @@ func (e *Engine) obeyAnswer(b *batch, c AnswerRequest) error {
 	w := a.Work.Clone()
 	w.Questions = slices.Clone(w.Questions)
 	i := slices.IndexFunc(w.Questions, func(q persistence.Question) bool { return q.ID == open[0].ID })
-	w.Questions[i].Answer, w.Questions[i].AnsweredAt = e.redacted(c.Text), e.o.Now().UTC()
+	w.Questions[i].Answer, w.Questions[i].AnsweredAt, w.Questions[i].By = e.redacted(c.Text), e.o.Now().UTC(), persistence.ByPerson
 	a.Work = w
 	b.record(*a)
 	b.t.Turns = append(b.t.Turns, e.turn(a.Task, a.Number, "answer", c.Text))
 	b.t.Events = append(b.t.Events, e.event(event.TaskAnswered, a.Task, a.Number, event.Detail{
-		Status: string(scheduler.TaskRunning), Question: open[0].ID, Message: w.Questions[i].Answer,
+		Status: string(scheduler.TaskRunning), Question: open[0].ID, Message: w.Questions[i].Answer, By: persistence.ByPerson,
 	}))
+	e.tasks[c.Task].dismiss(b)
 	return nil
 }
 
@@ -163,6 +164,9 @@ func moved(prev *persistence.Attempt) bool { return prev.Misfit || prev.Broke !=
 func (e *Engine) takeOver(a, prev *persistence.Attempt) {
 	own := prev.Work.At(0)
 	a.Work.Session, a.Work.Counters = own.Session, own.Counters
+	if own.Fallback != nil { // the session is that of another provider
+		a.Work.Fallback, a.Work.Provider, a.Work.Account = own.Fallback, own.Provider, own.Account
+	}
 	if moved(prev) {
 		a.Workspace = filepath.Join(e.o.Area, string(a.Task)) // the same folder: agents find their sessions by it
 		if prev.Misfit {

@@ -38,8 +38,13 @@ func (at *attempt) step() scheduler.Step {
 	return steps[min(at.place(), len(steps)-1)]
 }
 
-// role is who works on the present step.
-func (at *attempt) role() string { return at.e.roleOf(at.task, at.step()) }
+// role is who works on the present step: its agent, or the fallback of that.
+func (at *attempt) role() string {
+	if w := at.a.Work; w != nil && w.Fallback != nil {
+		return w.Fallback.Role
+	}
+	return at.e.roleOf(at.task, at.step())
+}
 
 // roleOf is who works on a step of a task.
 func (e *Engine) roleOf(t *scheduler.Task, s scheduler.Step) string {
@@ -53,6 +58,9 @@ func (e *Engine) roleOf(t *scheduler.Task, s scheduler.Step) string {
 func (e *Engine) presentRole(t *tracked) string {
 	if t.attempt == nil || t.attempt.Work == nil || t.attempt.Outcome != "" {
 		return t.task.AgentRole
+	}
+	if f := t.attempt.Work.Fallback; f != nil {
+		return f.Role
 	}
 	steps := e.stepsOf(t.task.ID, t.attempt)
 	return e.roleOf(e.does(t.task, t.attempt), steps[min(t.attempt.Work.Step, len(steps)-1)])
@@ -162,10 +170,16 @@ func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ende
 		return "", new(at.end(err, ""))
 	}
 	fault.Point("attempt.step")
-	h, err := e.heldRole(role)
+	h, over, err := e.heldRole(at.role())
 	switch {
 	case err != nil:
 		return "", new(at.end(err, ""))
+	case over != nil && a.Work.Fallback == nil:
+		a.Work = goOver(a.Work, over, e.options().Agents[over.Role])
+		if err := e.report(progress{attempt: *a, events: []event.Event{e.sayFallback(a)}}); err != nil {
+			return "", new(at.end(err, ""))
+		}
+		return a.Phase, nil
 	case h == nil || h.budget != nil: // the budget is looked at before each turn
 		return a.Phase, nil
 	case h.until.IsZero():
@@ -182,35 +196,20 @@ func (at *attempt) goTo(step int, events ...event.Event) (scheduler.Phase, *ende
 // ActReview is the word in Detail.Action of an attempt that a reviewer looks at.
 const ActReview = "review"
 
-// heldRole asks the loop whether the agents of a role may not start; nil = they may.
-func (e *Engine) heldRole(role string) (*hold, error) {
-	q := heldAsk{role: role, answer: make(chan *hold, 1)}
+// heldRole asks the loop whether the agents of a role may not start, and who can instead; nil = they may.
+func (e *Engine) heldRole(role string) (*hold, *persistence.Fallback, error) {
+	q := heldAsk{role: role, answer: make(chan heldAnswer, 1)}
 	select {
 	case e.inbox <- q:
 	case <-e.ctx.Done():
-		return nil, errFatal
+		return nil, nil, errFatal
 	}
 	select {
-	case h := <-q.answer:
-		return h, nil
+	case x := <-q.answer:
+		return x.hold, x.over, nil
 	case <-e.ctx.Done():
-		return nil, errFatal
+		return nil, nil, errFatal
 	}
-}
-
-// holdOf is the longest of the holds that a role is under; nil = none.
-func (e *Engine) holdOf(role string) *hold {
-	var longest *hold
-	for _, name := range e.heldNames() {
-		h := e.holds[name]
-		if !h.covers(role) {
-			continue
-		}
-		if longest == nil || h.until.IsZero() || !longest.until.IsZero() && h.until.After(longest.until) {
-			longest = &h
-		}
-	}
-	return longest
 }
 
 // summary is what the steps that worked said at their ends, in order.

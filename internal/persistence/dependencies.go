@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"orchestrator/internal/scheduler"
 )
@@ -56,6 +57,17 @@ func (tx *transaction) addEdges(run scheduler.RunID, id scheduler.TaskID, needs 
 		}
 	}
 	return nil
+}
+
+// edgeText is one text for a list of needs, and no other list has the same: each with its length in bytes before it.
+func edgeText(needs []scheduler.TaskID) string {
+	var text []byte
+	for _, need := range needs {
+		text = strconv.AppendInt(text, int64(len(need)), 10)
+		text = append(text, ':')
+		text = append(text, need...)
+	}
+	return string(text)
 }
 
 func withoutDuplicates(ids []scheduler.TaskID) []scheduler.TaskID {

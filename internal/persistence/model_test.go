@@ -13,19 +13,21 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
+	"orchestrator/internal/persistence/storetest"
 	"orchestrator/internal/scheduler"
 )
 
 // model is the store as plain maps: what a run's tasks, events, requests and lease must be after the same calls.
 type model struct {
-	store    persistence.Store
-	now      time.Time
-	runs     map[scheduler.RunID]*modelRun
-	requests int64 // ids grow over all runs
-	steps    int
-	reopen   func() persistence.Store // nil = what is stored does not outlive Close
-	dir      string                   // for copies
-	copies   int
+	store       persistence.Store
+	cancellable persistence.Store // the store again, while writers cannot be cancelled
+	now         time.Time
+	runs        map[scheduler.RunID]*modelRun
+	requests    int64 // ids grow over all runs
+	steps       int
+	reopen      func() persistence.Store // nil = what is stored does not outlive Close
+	dir         string                   // for copies
+	copies      int
 
 	version int64 // as last read
 	commits int   // since then
@@ -84,7 +86,9 @@ func compareWithModel(t *testing.T, s persistence.Store, reopen func() persisten
 		}
 		// Requests of earlier rounds have used up ids; runs are deleted at the end of each.
 		defer func() {
-			s = m.store
+			if s = m.store; m.cancellable != nil {
+				s = m.cancellable
+			}
 			for id := range m.runs {
 				if err := s.DeleteRun(t.Context(), id); err != nil {
 					r.Fatal(err)
@@ -95,7 +99,8 @@ func compareWithModel(t *testing.T, s persistence.Store, reopen func() persisten
 			"create run": m.createRun, "delete run": m.deleteRun, "save task": m.saveTask, "delete task": m.deleteTask,
 			"update task": m.updateTask, "save session": m.saveSession, "save message": m.saveMessage,
 			"acquire": m.acquire, "renew": m.renew, "release": m.release, "add request": m.addRequest,
-			"apply": m.apply, "data version": m.dataVersion, "check and copy": m.maintain, "": m.check,
+			"apply": m.apply, "data version": m.dataVersion, "check and copy": m.maintain, "other callers": m.otherCallers,
+			"": m.check,
 		}
 		if reopen != nil {
 			actions["close and reopen"] = m.closeAndReopen
@@ -107,8 +112,17 @@ func compareWithModel(t *testing.T, s persistence.Store, reopen func() persisten
 // closeAndReopen ends the process, as it were: everything must be there again.
 func (m *model) closeAndReopen(r *rapid.T) {
 	expect(r, "close", m.store.Close(), nil)
-	m.store = m.reopen()
+	m.store, m.cancellable = m.reopen(), nil
 	m.version, m.commits = 0, 1 // it counts from anew
+}
+
+// otherCallers lets those who write next be ones that cannot be cancelled, and then again ones that can.
+func (m *model) otherCallers(*rapid.T) {
+	if m.cancellable == nil {
+		m.store, m.cancellable = storetest.Lasting(m.store), m.store
+	} else {
+		m.store, m.cancellable = m.cancellable, nil
+	}
 }
 
 func (m *model) draw(r *rapid.T) (scheduler.RunID, *modelRun) {

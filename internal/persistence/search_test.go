@@ -146,10 +146,8 @@ func TestOneLargeTurnIsAPortion(t *testing.T) {
 	var more []bool
 	// All in one request, between whose steps the writer cannot do the same by itself.
 	err := s.apply(t.Context(), "test", func(tx *transaction) error {
-		for _, turn := range []*ConversationTurn{&large, &large, &small, &small} {
-			if err := tx.addTurn("aa", "a", turn, time.Now()); err != nil {
-				return err
-			}
+		if err := tx.addTurns("aa", "a", []ConversationTurn{large, large, small, small}); err != nil {
+			return err
 		}
 		for range 4 {
 			m, err := tx.makeSearchable()

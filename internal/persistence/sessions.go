@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"orchestrator/internal/scheduler"
 )
@@ -16,13 +16,20 @@ var (
 		VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run, task, attempt) DO UPDATE SET provider = excluded.provider,
 			session_id = excluded.session_id, updated_at = excluded.updated_at`)
-	insertTurn = declare(`INSERT INTO conversation_history (run, task, attempt, timestamp, role, content)
-		VALUES (?, ?, ?, ?, ?, ?)`)
+	insertTurn  = declare(insertTurnText)
+	insertTurns = declare(insertTurnText + strings.Repeat(", (?, ?, ?, ?, ?, ?)", turnsAtOnce-1))
 	deleteTurns = declare(`DELETE FROM conversation_history WHERE key IN
 		(SELECT key FROM conversation_history WHERE run = ? LIMIT ?)`)
 	deleteTurnsOfTask = declare(`DELETE FROM conversation_history WHERE key IN
 		(SELECT key FROM conversation_history WHERE run = ? AND task = ? LIMIT ?)`)
 )
+
+const insertTurnText = `INSERT INTO conversation_history (run, task, attempt, timestamp, role, content)
+	VALUES (?, ?, ?, ?, ?, ?)`
+
+// turnsAtOnce is how many turns of a long message are added by one statement: a call of the driver costs as much as a
+// tenth of a turn.
+const turnsAtOnce = 10
 
 // turnPortion is how many turns are removed in one transaction. Each has to be taken out of the search index; together
 // that is a tenth of a second's work, which others who write can wait for.
@@ -69,25 +76,28 @@ func (s *SQLiteStore) SaveMessage(ctx context.Context, run scheduler.RunID, task
 	if len(turns) == 0 {
 		return s.read(ctx, op, func(context.Context, querier) error { return nil }) // closed and cancelled are errors still
 	}
-	return s.apply(ctx, op, func(tx *transaction) error {
-		for i := range turns {
-			if err := tx.addTurn(run, task, &turns[i], turns[i].Timestamp); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.apply(ctx, op, func(tx *transaction) error { return tx.addTurns(run, task, turns) })
 }
 
-// addTurn appends a turn. Its key, one above the last, is its place in the order.
-func (tx *transaction) addTurn(run scheduler.RunID, task scheduler.TaskID, t *ConversationTurn, at time.Time) error {
+// addTurns appends turns of a task. Their keys, each one above the last, are their places in the order.
+func (tx *transaction) addTurns(run scheduler.RunID, task scheduler.TaskID, turns []ConversationTurn) error {
 	tx.unsearched = true
-	_, err := tx.exec(insertTurn, string(run), string(task), int64(t.Attempt), micros(at), t.Role, t.Content)
-	if missingParent(err) {
-		return unknownTask(run, task)
-	}
-	if err != nil {
-		return fmt.Errorf("save turn of %s: %w", task, err)
+	for len(turns) > 0 {
+		c, n := insertTurn, 1
+		if len(turns) >= turnsAtOnce {
+			c, n = insertTurns, turnsAtOnce
+		}
+		args := make([]any, 0, 6*turnsAtOnce)
+		for i := range n {
+			t := &turns[i]
+			args = append(args, string(run), string(task), int64(t.Attempt), micros(t.Timestamp), t.Role, t.Content)
+		}
+		if _, err := tx.exec(c, args...); missingParent(err) {
+			return unknownTask(run, task)
+		} else if err != nil {
+			return fmt.Errorf("save turn of %s: %w", task, err)
+		}
+		turns = turns[n:]
 	}
 	return nil
 }

@@ -31,7 +31,11 @@ type statement struct {
 type transaction struct {
 	statements []statement
 	unsearched bool // turns were written that the search index may not have yet
+	single     bool // there is no BEGIN: one statement may be run, which is committed at once
 }
+
+// errSeveral is what a request returns that found that one statement is not enough, and so far changed nothing.
+var errSeveral = errors.New("more than one statement is needed")
 
 // prepare prepares every command on conn.
 func prepare(conn driver.Conn) (*transaction, error) {

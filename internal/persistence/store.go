@@ -172,7 +172,8 @@ type RunOptions struct {
 	// Items are what the tasks of a list were made for.
 	Items map[scheduler.TaskID]string `json:"items,omitempty"`
 	// What becomes of questions that agents ask: in the tasks named, and in all others. ask (or empty): they wait for a
-	// person. never: the agent is told to decide by itself. fail: the attempt fails.
+	// person. orchestrator: the agent OrchestratorRole is asked first. never: the agent is told to decide by itself. fail:
+	// the attempt fails.
 	QuestionsOf map[scheduler.TaskID]string `json:"questions_of,omitempty"`
 	Questions   string                      `json:"questions,omitempty"`
 	// The steps that a person has to say yes to: of the tasks named, and of all others.
@@ -216,9 +217,10 @@ type Agent struct {
 	Model        string            `json:"model,omitempty"`
 	Permissions  string            `json:"permissions,omitempty"`
 	Instructions string            `json:"instructions,omitempty"`
-	Pass         []string          `json:"pass,omitempty"`    // names of environment variables that it gets beside the usual ones
-	Set          map[string]string `json:"set,omitempty"`     // environment variables with their values
-	Sandbox      string            `json:"sandbox,omitempty"` // auto, required; empty or off = none
+	Pass         []string          `json:"pass,omitempty"`     // names of environment variables that it gets beside the usual ones
+	Set          map[string]string `json:"set,omitempty"`      // environment variables with their values
+	Sandbox      string            `json:"sandbox,omitempty"`  // auto, required; empty or off = none
+	Fallback     string            `json:"fallback,omitempty"` // the role that does its work while its account is held; empty = none does
 }
 
 // RunFilter chooses runs. Zero values choose all.

@@ -19,7 +19,7 @@ type request struct {
 	state atomic.Int32
 	write func(tx *transaction) error
 	use   func(conn *sql.Conn) error
-	one   bool       // write runs a single statement that writes, and nothing else
+	one   bool       // write runs a single statement that writes, or says errSeveral where it runs outside of a transaction
 	err   error      // its outcome
 	done  chan error // where the outcome is waited for; nil = by nobody else
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"time"
 
 	"orchestrator/internal/scheduler"
@@ -25,6 +26,11 @@ var (
 			attempts = excluded.attempts, timeout_ns = excluded.timeout_ns, writes_files = excluded.writes_files,
 			verify = excluded.verify, error = excluded.error, result = excluded.result, command = excluded.command,
 			prompt = excluded.prompt`)
+	// resaveTask changes no row unless the task is there and needs what edgeText says.
+	resaveTask = declare(`UPDATE tasks SET status = ?, name = ?, agent_role = ?, failure_mode = ?, isolation = ?,
+		attempts = ?, timeout_ns = ?, writes_files = ?, verify = ?, error = ?, result = ?, command = ?, prompt = ?
+		WHERE run = ? AND id = ? AND ? = (SELECT coalesce(group_concat(octet_length(depends_on_id) || ':' || depends_on_id, ''), '')
+			FROM (SELECT depends_on_id FROM task_dependencies WHERE run = ? AND task_id = ? ORDER BY position))`)
 	updateTask = declare(`UPDATE tasks SET status = ?, result = ?, error = ? WHERE run = ? AND id = ?`)
 	moveTask   = declare(`UPDATE tasks SET status = ?, result = ?, error = ? WHERE run = ? AND id = ? AND status = ?`)
 	taskStatus = declare(`SELECT status FROM tasks WHERE run = ? AND id = ?`)
@@ -39,14 +45,27 @@ func (s *SQLiteStore) SaveTask(ctx context.Context, run scheduler.RunID, t *sche
 		return wrap(op, err, s.path)
 	}
 	wanted := withoutDuplicates(t.DependsOn)
-	return s.apply(ctx, op, func(tx *transaction) error {
+	return wrap(op, s.writer.submit(ctx, &request{one: true, write: func(tx *transaction) error {
+		if tx.single {
+			return tx.saveAgain(run, t.ID, values, wanted)
+		}
 		if _, err := tx.exec(upsertTask, values...); missingParent(err) {
 			return unknownRun(run)
 		} else if err != nil {
 			return err
 		}
 		return tx.setEdges(run, t.ID, wanted)
-	})
+	}}), s.path)
+}
+
+// saveAgain saves a task that is there and needs the same as before, which is the rule, in one statement.
+func (tx *transaction) saveAgain(run scheduler.RunID, id scheduler.TaskID, values []any, needs []scheduler.TaskID) error {
+	args := append(slices.Clip(values[2:]), string(run), string(id), edgeText(needs), string(run), string(id))
+	n, err := tx.exec(resaveTask, args...)
+	if err == nil && n == 0 {
+		err = errSeveral
+	}
+	return err
 }
 
 // UpdateTaskStatus implements Tasks.

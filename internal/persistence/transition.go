@@ -65,12 +65,11 @@ func (s *SQLiteStore) Apply(ctx context.Context, t Transition) (seq int64, err e
 			}
 		}
 		for i := range t.Turns {
-			turn := &t.Turns[i]
-			at := turn.Timestamp
-			if at.IsZero() {
-				at = t.Now
+			turn := t.Turns[i]
+			if turn.Timestamp.IsZero() {
+				turn.Timestamp = t.Now
 			}
-			if err := tx.addTurn(t.Run, turn.Task, &turn.ConversationTurn, at); err != nil {
+			if err := tx.addTurns(t.Run, turn.Task, []ConversationTurn{turn.ConversationTurn}); err != nil {
 				return err
 			}
 		}

@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -58,6 +57,7 @@ type Work struct {
 	Approves bool          `json:"approves,omitempty"` // its last verdict
 	Review   *Review       `json:"review,omitempty"`   // the last one that judged
 	Aside    map[int]*Work `json:"aside,omitempty"`    // the other steps that were entered, as they were left
+	Fallback *Fallback     `json:"fallback,omitempty"` // who does the step instead of its own agent; nil = that does
 }
 
 // Ruling is a person's word on work that its reviewer rejects.
@@ -124,7 +124,7 @@ type Declaration struct {
 	Summary string `json:"summary"`
 }
 
-// Question is what an agent asked a person.
+// Question is what an agent asked.
 type Question struct {
 	ID         int64     `json:"id"` // of the request that brought it
 	Turn       int       `json:"turn"`
@@ -134,6 +134,8 @@ type Question struct {
 	Answer     string    `json:"answer,omitempty"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero = not yet
 	Refused    bool      `json:"refused,omitempty"`    // the attempt fails because of it
+	By         string    `json:"by,omitempty"`         // who answered: person, or the role of an agent; empty = nobody did
+	Referral   *Referral `json:"referral,omitempty"`   // an agent is asked before the person; nil = none is
 }
 
 // Asking returns the questions that wait for an answer: those of the present turn. A turn that was cut off and not
@@ -184,13 +186,7 @@ func (u Usage) IsZero() bool {
 
 // Use sets what a turn used, replacing what was said of it before.
 func (w *Work) Use(t TurnUsage) {
-	i := slices.IndexFunc(w.Used, func(u TurnUsage) bool { return u.Turn == t.Turn })
-	w.Used = slices.Clone(w.Used) // a copy of the work may be on its way to the store
-	if i < 0 {
-		w.Used = append(w.Used, t)
-	} else {
-		w.Used[i] = t
-	}
+	w.Used = usedBy(w.Used, t)
 }
 
 // Clone is a copy that shares nothing that changes.

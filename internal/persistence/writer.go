@@ -313,9 +313,11 @@ func (w *writer) serveOne(r *request) (done bool) {
 	defer w.scheduleSearch()
 	w.outside = false
 	fault.Point("store.commit.before")
+	w.tx.single = true
 	err := raw(w.conn, func(any) error { return r.write(w.tx) })
+	w.tx.single = false
 	fault.Point("store.commit.after")
-	if gone(err) {
+	if gone(err) || errors.Is(err, errSeveral) {
 		return false
 	}
 	r.claim()

@@ -52,6 +52,11 @@ var agentKeys = []key[Agent]{
 		about: "Arguments that are added to the agent's command line, behind those of the provider.",
 		set:   (*checker).setArgs,
 	},
+	{
+		name: "fallback", shape: line, examples: []any{"backup"},
+		about: "Role, of another account, that does the agent's work while its account is at its limit or fails again and again. Default: the work waits.",
+		set:   func(c *checker, a *Agent, f document.Field) { a.Fallback, _ = c.Line(f.Value, "`fallback`") },
+	},
 }
 
 // agentSchema is the schema of an agent: a shell command has a command, and nothing else has one.
@@ -148,6 +153,8 @@ func (c *checker) agentPart(f document.Field) (agent Agent, ok bool) {
 		var file, text *document.Node
 		for _, h := range has {
 			switch h.Name {
+			case "fallback":
+				c.fallbacks = append(c.fallbacks, fallback{f.Name, document.Item{Text: agent.Fallback, Node: h.Value}})
 			case "instructions":
 				text = h.Key
 			case "instructions_file":
@@ -251,6 +258,10 @@ func (c *checker) checkAgents() {
 		c.Error(role.Node, "unknown-agent", fmt.Sprintf("%s the agent %s, which is not defined", who, diagnostic.Quote(role.Text)), help)
 	}
 	unknown(c.draft.defaults.agent, "`defaults` names")
+	for _, f := range c.fallbacks {
+		unknown(f.to, fmt.Sprintf("agent `%s` names", f.of))
+	}
+	c.checkFallbacks()
 	for _, name := range slices.Sorted(maps.Keys(c.draft.workflows)) {
 		w := c.draft.workflows[name]
 		for _, role := range w.roles {

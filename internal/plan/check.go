@@ -34,6 +34,8 @@ type checker struct {
 	misspelt bool
 	// layered: what is read is one layer of settings; others may complete it.
 	layered bool
+	// fallbacks are the roles that agents of the plan fall back on, with the agents that do.
+	fallbacks []fallback
 }
 
 // draft is a plan while it is read.

@@ -25,13 +25,14 @@ const freshSession = "fresh"
 
 // What becomes of the questions that agents ask.
 const (
-	QuestionsAsk   = "ask"   // they wait for a person's answer
-	QuestionsNever = "never" // the agent is told at once to decide by itself
-	QuestionsFail  = "fail"  // the attempt fails
+	QuestionsAsk          = "ask"          // they wait for a person's answer
+	QuestionsOrchestrator = "orchestrator" // the agent of that role is asked first
+	QuestionsNever        = "never"        // the agent is told at once to decide by itself
+	QuestionsFail         = "fail"         // the attempt fails
 )
 
 // Questions are the words of `questions`, the default first.
-var Questions = []string{QuestionsAsk, QuestionsNever, QuestionsFail}
+var Questions = []string{QuestionsAsk, QuestionsOrchestrator, QuestionsNever, QuestionsFail}
 
 // Conflicts are what becomes of work that conflicts when its task has no attempt left, the default first: it waits for a
 // person, the resolver resolves it, or that and its result waits for a person.
@@ -61,14 +62,9 @@ func strictKey[T any](of func(*T) *settings) key[T] {
 func questionsKey[T any](of func(*T) *settings) key[T] {
 	return key[T]{
 		name: "questions", shape: choice(Questions...), examples: []any{QuestionsFail},
-		about: "What becomes of a question that the agent asks. ask: it waits for a person's answer. never: the agent is told to decide by itself. fail: the attempt fails. Default: the configuration's.",
+		about: "What becomes of a question that the agent asks. ask: it waits for a person's answer. orchestrator: the role `orchestrator` is asked first; it answers, or passes the question on to a person. never: the agent is told to decide by itself. fail: the attempt fails. Default: the configuration's.",
 		set: func(c *checker, t *T, f document.Field) {
-			of(t).questions, _ = c.Choice(f.Value, "`questions`", Questions, func(word string) string {
-				if strings.EqualFold(word, "orchestrator") {
-					return "; no agent answers another's questions yet"
-				}
-				return ""
-			})
+			of(t).questions, _ = c.Choice(f.Value, "`questions`", Questions, nil)
 		},
 	}
 }

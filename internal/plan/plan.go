@@ -58,6 +58,7 @@ type Agent struct {
 	Sandbox      string   // one of Sandboxes; empty = as the configuration says
 	Instructions string   // added to the agent's system prompt; the text of instructions_file
 	Args         []string // added to the agent's command line
+	Fallback     string   // the role that does its work while its account is held; empty = none does
 }
 
 // task is a task as the file has it.

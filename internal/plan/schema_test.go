@@ -229,7 +229,7 @@ func TestExamplesOfTheSchemaAreValid(t *testing.T) {
 // beyond are mistakes that a schema cannot see: they are about the graph, the disk, or the YAML itself.
 var beyond = []string{
 	"unknown-task", "self-need", "cycle", "unknown-agent", "no-agent", "bad-prompt-file", "duplicate-key", "bad-glob", "control-character",
-	"bad-version", "bad-value", "bad-duration",
+	"bad-version", "bad-value", "bad-duration", "bad-fallback",
 }
 
 func TestSchemaAndCheckerAgreeOnWholePlans(t *testing.T) {

@@ -86,10 +86,16 @@ func (p *Plain) taskLine(e event.Event) (line, bool) {
 		l.word, l.details = "retry", join(t.Why(), attempt(t.Attempt+1, t.Attempts))
 	case event.TaskInterrupted:
 		l.word, l.details = "stopped", join("interrupted", view.SanitizeLine(e.Action))
-	case event.TaskQuestion:
+	case event.TaskQuestion, event.TaskPassed:
 		l.word, l.details, l.loud = "asks", t.Reason, true
+		if e.Kind == event.TaskQuestion && e.By != "" {
+			l.details, l.loud = view.SanitizeLine(e.By+": "+e.Message), false
+		}
 	case event.TaskAnswered:
 		l.word, l.details = "answered", view.SanitizeLine(e.Message)
+		if e.By != "" {
+			l.details += " (by " + view.SanitizeLine(e.By) + ")"
+		}
 	case event.TaskReviewed:
 		l.word, l.details = "reviewed", reviewed(e)
 	case event.TaskApproval, event.TaskBudget:

@@ -90,6 +90,17 @@ func (s *Sandbox) Wrap(spec process.Spec, p Policy) (process.Spec, error) {
 	return spec, nil
 }
 
+// Unwrapped is the command in what Wrap has made of it, and whether there was something around it.
+func Unwrapped(argv []string) (inner []string, wrapped bool) {
+	if len(argv) < 2 || filepath.Base(argv[0]) != "bwrap" && argv[1] != DefaultArg {
+		return argv, false
+	}
+	if i := slices.Index(argv, "--"); i >= 0 {
+		return argv[i+1:], true
+	}
+	return argv, false
+}
+
 // find looks for a program as execvp does, in the command's PATH and from its folder.
 func find(name, dir string, env []string) (string, error) {
 	fail := func(errno syscall.Errno) error {

@@ -20,6 +20,11 @@ type dialog struct {
 	free    bool     // words are typed
 	no      DeedKind // what n does, with the words that are typed then; empty = nothing
 	text    string
+	pick    func(option int) tea.Cmd  // what choosing an option does; nil = it is the answer
+	then    func(text string) tea.Cmd // what is done with words; nil = they are the answer
+
+	asks []Ask // all that the task asks; tab goes to the next
+	ask  int
 }
 
 // writing says that keys are letters.
@@ -73,12 +78,19 @@ func (m *model) asked(msg asksMsg) {
 		m.notice = "it waits for something that is not decided here: see Info (l)"
 		return
 	}
-	a := msg.asks[0]
-	d := &dialog{deed: Deed{Kind: Answer, Task: msg.task, Ask: a.ID}, title: msg.task + " asks", body: a.Text, options: a.Options}
+	m.openAsk(msg.task, msg.asks, 0)
+}
+
+// openAsk opens one of the things that a task wants to know.
+func (m *model) openAsk(task string, asks []Ask, n int) {
+	a := asks[n]
+	d := &dialog{
+		deed: Deed{Kind: Answer, Task: task, Ask: a.ID}, title: task + " asks", body: a.Text, options: a.Options, asks: asks, ask: n,
+	}
 	d.free = len(a.Options) == 0
 	if a.Yes {
 		d.deed.Kind, d.yes, d.free, d.no = Approve, true, false, Reject
-		d.title = msg.task + " wants your yes"
+		d.title = task + " wants your yes"
 	}
 	m.panes.dialog = d
 }
@@ -90,6 +102,10 @@ func (m *model) dialogKey(k tea.KeyPressMsg) tea.Cmd {
 		m.panes.dialog = nil
 		return nil
 	}
+	if key == "tab" && len(d.asks) > 1 {
+		m.openAsk(d.deed.Task, d.asks, (d.ask+1)%len(d.asks))
+		return nil
+	}
 	if d.free {
 		if key != "enter" {
 			d.text = typed(d.text, k)
@@ -98,6 +114,10 @@ func (m *model) dialogKey(k tea.KeyPressMsg) tea.Cmd {
 		if strings.TrimSpace(d.text) == "" {
 			m.notice = "write something, or esc"
 			return nil
+		}
+		if d.then != nil {
+			m.panes.dialog = nil
+			return d.then(d.text)
 		}
 		d.deed.Text = d.text
 		return m.do(d.deed)
@@ -116,10 +136,14 @@ func (m *model) dialogKey(k tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if n, err := strconv.Atoi(key); err == nil && n >= 1 && n <= len(d.options) {
+		if d.pick != nil {
+			m.panes.dialog = nil
+			return d.pick(n - 1)
+		}
 		d.deed.Text = d.options[n-1]
 		return m.do(d.deed)
 	}
-	if key == "t" || key == strconv.Itoa(len(d.options)+1) {
+	if d.pick == nil && (key == "t" || key == strconv.Itoa(len(d.options)+1)) {
 		d.free = true
 	}
 	return nil

@@ -10,18 +10,12 @@ import (
 	"orchestrator/internal/view"
 )
 
-// helpLines are the keys that are valid where the person is.
-func (m *model) helpLines() []string {
-	inner := m.width - 2
-	var lines []string
-	for i := range bindings {
-		b := &bindings[i]
-		if b.in == nil || b.in(m.panes) {
-			lines = append(lines, m.full(inner, span{" " + m.pad(strings.ReplaceAll(b.keys, " ", "  "), 24, false), m.style.bold}, span{b.does, m.style.plain}))
-		}
-	}
-	lines = append(lines, m.full(inner), m.full(inner, span{" ctrl+c stops the run and saves; what is shown here goes on without you", m.style.faint}))
-	return lines
+// overlayPalette draws the palette over the lines.
+func (m *model) overlayPalette(lines []string) {
+	width := min(m.width-2, 110)
+	most := max(min(len(lines)-4, 18), 3)
+	body := m.paletteLines(width-2, most-1)
+	m.lay(lines, m.box("commands", body, width, len(body)+2, true), width)
 }
 
 // overlay draws the dialog over the lines.
@@ -31,16 +25,7 @@ func (m *model) overlay(lines []string) {
 	inner := width - 2
 	var body []string
 	add := func(text string, style lipgloss.Style) {
-		for l := range strings.SplitSeq(strings.TrimRight(view.Sanitize(text), "\n"), "\n") {
-			for cells(l) > inner-2 {
-				part, _ := fit(l, inner-2)
-				if part == "" {
-					break
-				}
-				body, l = append(body, m.full(inner, span{" " + part, style})), l[len(part):]
-			}
-			body = append(body, m.full(inner, span{" " + l, style}))
-		}
+		body = append(body, m.paragraph(text, inner, func(l string) span { return span{l, style} })...)
 	}
 	add(d.body, m.style.plain)
 	for i, o := range d.options {
@@ -55,14 +40,38 @@ func (m *model) overlay(lines []string) {
 		add("y yes, n no and why, esc not now", m.style.faint)
 	case d.yes:
 		add("y yes, n no", m.style.faint)
+	case d.pick != nil:
+		add("a number, esc not now", m.style.faint)
 	default:
 		add(fmt.Sprintf("a number, %d or t your own words, esc not now", len(d.options)+1), m.style.faint)
+	}
+	if note := m.waited(d); note != "" {
+		add(note, m.style.faint)
 	}
 	most := max(len(lines)-3, 3)
 	if len(body) > most { // its end has what is to be pressed
 		body = body[len(body)-most:]
 	}
-	box := m.box(d.title, body, width, len(body)+2, true)
+	m.lay(lines, m.box(d.title, body, width, len(body)+2, true), width)
+}
+
+// waited says how long a question waits, and whether there are others.
+func (m *model) waited(d *dialog) string {
+	if len(d.asks) == 0 {
+		return ""
+	}
+	var parts []string
+	if t := m.Run.Task(d.deed.Task); t != nil && t.NeedsYou() {
+		parts = append(parts, "waiting "+view.Duration(max(m.now.Sub(t.WaitsFrom), 0)), "other tasks go on")
+	}
+	if n := len(d.asks); n > 1 {
+		parts = append(parts, fmt.Sprintf("%d of %d", d.ask+1, n), "tab next")
+	}
+	return strings.Join(parts, " "+m.glyphs.Dot+" ")
+}
+
+// lay puts a frame over the middle of the lines.
+func (m *model) lay(lines, box []string, width int) {
 	top := max((len(lines)-len(box))/2, 1)
 	margin := (m.width - width) / 2
 	for i, l := range box {
@@ -72,7 +81,16 @@ func (m *model) overlay(lines []string) {
 	}
 }
 
-// over puts a piece of a line over another.
+// over puts a piece of a line over another. A wide character of which it would leave half is left out.
 func (m *model) over(under, piece string, at, width int) string {
-	return ansi.Cut(under, 0, at) + piece + ansi.Cut(under, at+width, m.width)
+	left, right := ansi.Cut(under, 0, at), ansi.Cut(under, at+width, m.width)
+	room := max(m.width-at-width, 0)
+	if lipgloss.Width(left) > at {
+		left = ansi.Cut(under, 0, at-1)
+	}
+	if lipgloss.Width(right) > room {
+		right = ansi.Cut(under, at+width+1, m.width)
+	}
+	blank := func(part string, room int) string { return strings.Repeat(" ", max(room-lipgloss.Width(part), 0)) }
+	return left + blank(left, at) + piece + blank(right, room) + right
 }

@@ -5,60 +5,9 @@ import (
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
+
+	"orchestrator/internal/view"
 )
-
-// binding is a key of the panes. The table is what help shows and what keys do.
-type binding struct {
-	keys string // separated by blanks
-	does string
-	in   func(p *panes) bool // where it is valid; nil = everywhere
-	do   func(m *model) tea.Cmd
-}
-
-func inList(p *panes) bool  { return p.focus == onList }
-func inPage(p *panes) bool  { return p.focus == onPage }
-func notGrid(p *panes) bool { return p.focus != onGrid }
-
-// bindings are tried in order: the first that is valid where the person is counts.
-var bindings []binding
-
-func init() { // a variable that refers to itself by way of help cannot be initialised where it is declared
-	bindings = []binding{
-		{"j down", "next task", inList, func(m *model) tea.Cmd { return m.move(1) }},
-		{"k up", "previous task", inList, func(m *model) tea.Cmd { return m.move(-1) }},
-		{"g home", "first task", inList, func(m *model) tea.Cmd { return m.move(-len(m.Run.Tasks)) }},
-		{"G end", "last task", inList, func(m *model) tea.Cmd { return m.move(len(m.Run.Tasks)) }},
-		{"ctrl+d pgdown", "half a screen down", inList, func(m *model) tea.Cmd { return m.move(m.height / 2) }},
-		{"ctrl+u pgup", "half a screen up", inList, func(m *model) tea.Cmd { return m.move(-m.height / 2) }},
-		{"j down", "scroll down", inPage, func(m *model) tea.Cmd { return m.scrollBy(1) }},
-		{"k up", "scroll up", inPage, func(m *model) tea.Cmd { return m.scrollBy(-1) }},
-		{"g home", "to the beginning", inPage, func(m *model) tea.Cmd { return m.scrollBy(-1 << 30) }},
-		{"G end", "to the end", inPage, func(m *model) tea.Cmd { return m.scrollBy(1 << 30) }},
-		{"ctrl+d pgdown space", "half a screen down", inPage, func(m *model) tea.Cmd { return m.scrollBy(m.height / 2) }},
-		{"ctrl+u pgup", "half a screen up", inPage, func(m *model) tea.Cmd { return m.scrollBy(-m.height / 2) }},
-		{"h left", "previous page: conversation, log, diff, info", notGrid, func(m *model) tea.Cmd { return m.show(m.panes.page - 1) }},
-		{"l right", "next page", notGrid, func(m *model) tea.Cmd { return m.show(m.panes.page + 1) }},
-		{"enter", "look at the task", inList, func(m *model) tea.Cmd { return m.look(onPage) }},
-		{"esc backspace", "back to the list", func(p *panes) bool { return p.focus != onList || p.filter != "" }, (*model).back},
-		{"tab", "the other pane", notGrid, func(m *model) tea.Cmd { return m.look(onPage - m.panes.focus) }},
-		{"1", "the list of tasks", nil, func(m *model) tea.Cmd { return m.look(onList) }},
-		{"2", "the task", nil, func(m *model) tea.Cmd { return m.look(onPage) }},
-		{"3", "all agents at work, side by side", nil, func(m *model) tea.Cmd { return m.look(onGrid) }},
-		{"n", "next task that needs you or has failed", nil, func(m *model) tea.Cmd { return m.next(1) }},
-		{"N", "previous one", nil, func(m *model) tea.Cmd { return m.next(-1) }},
-		{"a", "answer or approve what waits", nil, (*model).askFor},
-		{"d", "its diff", notGrid, func(m *model) tea.Cmd { return m.show(Diff) }},
-		{"f", "follow the end of the page, or not", inPage, func(m *model) tea.Cmd { m.panes.follow = !m.panes.follow; return nil }},
-		{"r", "try it again", nil, func(m *model) tea.Cmd { return m.confirm(Retry, "Try %s again?") }},
-		{"R", "try it again, with a note", nil, (*model).note},
-		{"x", "cancel it; its work is kept", nil, func(m *model) tea.Cmd { return m.confirm(Cancel, "Cancel %s? Its work is kept.") }},
-		{"y", "copy the page", notGrid, (*model).copy},
-		{"/", "filter: failed, @coder, part of a name", inList, func(m *model) tea.Cmd { m.panes.typing = true; return nil }},
-		{"?", "these keys", nil, func(m *model) tea.Cmd { m.panes.help = true; return nil }},
-		{"s", "back to the stream of lines", nil, (*model).closePanes},
-		{"q Q", "leave it running", nil, func(m *model) tea.Cmd { m.leave(); return m.advance() }},
-	}
-}
 
 // paneKey follows a key while the panes are open.
 func (m *model) paneKey(k tea.KeyPressMsg) tea.Cmd {
@@ -67,9 +16,12 @@ func (m *model) paneKey(k tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case p.dialog != nil:
 		return m.dialogKey(k)
-	case p.help:
-		p.help = false
-		return nil
+	case p.help != nil:
+		return m.helpKey(k)
+	case p.palette != nil:
+		return m.paletteKey(k)
+	case p.focus == onSettings && p.settings.typing != "":
+		return m.settingKey(k)
 	case p.typing:
 		return m.filterKey(k)
 	}
@@ -100,12 +52,33 @@ func (m *model) look(f focus) tea.Cmd {
 	return m.read()
 }
 
+// back goes one step back: the filter goes first, then the width of the page, then the pane.
 func (m *model) back() tea.Cmd {
-	if m.panes.focus == onList {
-		m.panes.filter = ""
+	p := m.panes
+	switch {
+	case *m.needle() != "":
+		*m.needle() = ""
+	case p.focus == onPage && p.zoomed:
+		p.zoomed = false
+	case p.focus >= onSettings:
+		return m.look(p.before)
+	default:
+		p.focus = onList
 	}
-	m.panes.focus = onList
 	return nil
+}
+
+// needle is the filter of the list that the person is in.
+func (m *model) needle() *string {
+	switch p := m.panes; p.focus {
+	case onSettings:
+		return &p.settings.filter
+	case onCommands:
+		return &p.commands.filter
+	case onList:
+		return &p.filter
+	}
+	return new(string)
 }
 
 // scrollBy scrolls the page. Its end is followed again once it is reached.
@@ -122,24 +95,55 @@ func (m *model) scrollBy(by int) tea.Cmd {
 
 // copy puts the page into the clipboard of the person's terminal.
 func (m *model) copy() tea.Cmd {
-	if m.panes.text.raw == "" {
+	return m.toClipboard(m.panes.text.raw)
+}
+
+// toClipboard copies a text, without what would be dangerous where it is pasted.
+func (m *model) toClipboard(text string) tea.Cmd {
+	text = view.Sanitize(text)
+	if text == "" {
 		m.notice = "there is nothing to copy"
 		return nil
 	}
-	m.notice = "copied"
-	return tea.SetClipboard(m.panes.text.raw)
+	m.notice = "copied, if your terminal takes it (OSC 52)"
+	return tea.SetClipboard(text)
+}
+
+// open opens the workspace of the selected task.
+func (m *model) open() tea.Cmd {
+	id, helm, ctx := m.panes.selected, m.Helm, m.ctx
+	if id == "" || helm == nil {
+		return nil
+	}
+	return m.lend(func() error { return helm.Open(ctx, id) })
+}
+
+// pauseRun asks whether nothing new is to be started, or something again.
+func (m *model) pauseRun() tea.Cmd {
+	if m.Helm == nil {
+		return nil
+	}
+	deeds := []Deed{{Kind: Pause}, {Kind: GoOn}}
+	m.panes.dialog = &dialog{
+		title: "pause", body: "What runs goes on in any case.", options: []string{"Start nothing new", "Start tasks again, and go on if nobody works on the run"},
+		pick: func(i int) tea.Cmd { return m.do(deeds[i]) },
+	}
+	return nil
 }
 
 // filterKey types the filter.
 func (m *model) filterKey(k tea.KeyPressMsg) tea.Cmd {
-	p := m.panes
+	p, filter := m.panes, m.needle()
 	switch k.String() {
 	case "enter":
 		p.typing = false
 	case "esc":
-		p.typing, p.filter = false, ""
+		p.typing, *filter = false, ""
 	default:
-		p.filter = typed(p.filter, k)
+		*filter = typed(*filter, k)
+	}
+	if p.focus != onList {
+		return nil
 	}
 	p.top = 0
 	return m.move(0)
@@ -157,16 +161,24 @@ func typed(line string, k tea.KeyPressMsg) string {
 		line = strings.TrimRight(line, " ")
 		return line[:strings.LastIndexByte(line, ' ')+1]
 	}
-	return line + k.Text
+	return line + strings.ReplaceAll(view.Sanitize(k.Text), "\n", " ")
 }
 
 // paste puts text into the line that is being typed.
 func (m *model) paste(text string) {
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.Fields(view.Sanitize(text)), " ")
 	switch p := m.panes; {
-	case p.dialog != nil && p.dialog.writing():
-		p.dialog.text += text
+	case p.dialog != nil:
+		if p.dialog.writing() {
+			p.dialog.text += text
+		}
+	case p.help != nil:
+		p.help.text += text
+	case p.palette != nil:
+		p.palette.line += text
+	case p.focus == onSettings && p.settings.typing != "":
+		p.settings.line += text
 	case p.typing:
-		p.filter += text
+		*m.needle() += text
 	}
 }

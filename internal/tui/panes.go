@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,9 @@ import (
 // wide is the width from which two panes stand side by side.
 const wide = 100
 
+// foldBelow is the height below which tasks that are done are folded into one line where there are too many.
+const foldBelow = 20
+
 // focus says which pane the keys are for.
 type focus int
 
@@ -20,21 +24,30 @@ const (
 	onList focus = iota
 	onPage
 	onGrid
+	onSettings
+	onCommands
+	onOutput
 )
 
 // panes is the state of the full-screen view.
 type panes struct {
 	focus    focus
+	before   focus  // where esc goes from settings, commands and output
 	selected string // task
 	top      int    // first line of the list in sight
 	page     Page
+	zoomed   bool // the page has the whole width
 	text     pageText
 	scroll   int  // first line of the page in sight
 	follow   bool // the page's end stays in sight
 	filter   string
 	typing   bool // the filter is being typed
-	help     bool
+	help     *finder
+	palette  *palette
 	dialog   *dialog
+	settings settingsPane
+	commands commandsPane
+	output   outputPane
 	tails    map[string][]string // of the grid
 	over     bool                // the run has come to its end, or its source
 }
@@ -68,12 +81,34 @@ type (
 		said string
 		err  error
 	}
-	gridMsg map[string][]string
+	gridMsg      map[string][]string
+	performedMsg struct {
+		line, said string
+		failed     bool
+	}
+	terminalMsg struct{ err error } // what had the terminal for itself is over
+	commandsMsg struct {
+		list []Command
+		err  error
+	}
+	settingsMsg struct {
+		settings Settings
+		err      error
+	}
+	agentsMsg struct {
+		list []Agent
+		err  error
+	}
+	savedMsg struct {
+		place   string
+		refused map[string]string
+		err     error
+	}
 )
 
 // openPanes puts the panes on the screen.
 func (m *model) openPanes() tea.Cmd {
-	m.panes = &panes{follow: true, tails: map[string][]string{}}
+	m.panes = &panes{page: Talk, follow: true, tails: map[string][]string{}}
 	m.panes.selected = m.firstOfInterest()
 	return m.read()
 }
@@ -109,16 +144,24 @@ func (m *model) firstOfInterest() string {
 
 // listed are the lines of the list: the picture of the graph, or what the filter leaves.
 func (m *model) listed() []Lane {
-	if m.panes.filter == "" && len(m.Lanes) > 0 {
+	if m.panes.filter == "" && len(m.Lanes) > 0 && !m.folds() {
 		return m.Lanes
 	}
 	var list []Lane
+	if n := m.Run.Counts()[view.Done]; m.folds() {
+		list = append(list, Lane{Picture: fmt.Sprintf("%s %d done", m.glyphs.Of(view.Done), n)})
+	}
 	for _, t := range m.Run.Tasks {
-		if matches(t, m.panes.filter) {
+		if matches(t, m.panes.filter) && !(m.folds() && t.Word() == view.Done && t.ID != m.panes.selected) {
 			list = append(list, Lane{Picture: string(Marker), Task: t.ID})
 		}
 	}
 	return list
+}
+
+// folds says that there is no room for tasks that are done: they are only counted.
+func (m *model) folds() bool {
+	return m.height < foldBelow && m.panes.filter == "" && m.Run.Counts()[view.Done] > 1 && max(len(m.Lanes), len(m.Run.Tasks)) > m.bodyHeight()-2
 }
 
 // matches says whether a filter leaves a task: each of its words is a state, an @agent, or part of an id or a name.
@@ -179,7 +222,7 @@ func (m *model) next(by int) tea.Cmd {
 
 // show chooses a page.
 func (m *model) show(p Page) tea.Cmd {
-	m.panes.page, m.panes.scroll, m.panes.follow = (p+pages)%pages, 0, p != Diff && p != Info
+	m.panes.page, m.panes.scroll, m.panes.follow = (p+pages)%pages, 0, p == Talk || p == Log
 	return m.read()
 }
 
@@ -203,8 +246,13 @@ func (m *model) refresh() tea.Cmd {
 	if p == nil {
 		return nil
 	}
-	if p.focus == onGrid {
+	switch p.focus {
+	case onGrid:
 		return m.readGrid()
+	case onCommands:
+		return m.readCommands()
+	case onSettings, onOutput:
+		return nil
 	}
 	t := m.Run.Task(p.selected)
 	if t == nil || !isLive(t) && p.text.task == p.selected && p.text.page == p.page && p.text.read.After(t.EndedAt.Add(2*second)) {
@@ -275,6 +323,26 @@ func (m *model) updatePanes(msg tea.Msg) (tea.Cmd, bool) {
 	case gridMsg:
 		if m.panes != nil {
 			m.panes.tails, m.panes.text.reading = msg, false
+		}
+		return nil, true
+	case performedMsg:
+		if m.panes != nil {
+			return m.performed(msg), true
+		}
+		return nil, true
+	case terminalMsg:
+		if msg.err != nil {
+			m.notice = view.SanitizeLine(msg.err.Error())
+		}
+		return nil, true
+	case commandsMsg:
+		if m.panes != nil {
+			m.gotCommands(msg)
+		}
+		return nil, true
+	case settingsMsg, agentsMsg, savedMsg:
+		if m.panes != nil {
+			return m.updateSettings(msg), true
 		}
 		return nil, true
 	case tea.PasteMsg:

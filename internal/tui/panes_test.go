@@ -24,7 +24,15 @@ type clerk struct {
 	text  func(task string, p Page) string
 	asks  []Ask
 	deeds []Deed
+	lines []string // command lines and the like
 	err   error
+
+	said     string // of a command line
+	failed   bool
+	commands []Command
+	settings Settings
+	agents   []Agent
+	refused  map[string]string
 }
 
 func (c *clerk) Page(_ context.Context, task string, p Page) (string, error) {
@@ -35,6 +43,42 @@ func (c *clerk) Page(_ context.Context, task string, p Page) (string, error) {
 }
 
 func (c *clerk) Asks(context.Context, string) ([]Ask, error) { return c.asks, c.err }
+
+func (c *clerk) Verbs(task string) []Verb {
+	return []Verb{
+		{Line: "status 7f3c", About: "what is done"}, {Line: "retry 7f3c " + task, About: "try it again"},
+		{Line: "answer 7f3c " + task, Wants: "ANSWER", About: "answer a question"}, {Line: "edit 7f3c", About: "change the plan"},
+		{Line: "merge 7f3c", About: "bring it into your branch"},
+	}
+}
+
+func (c *clerk) Perform(_ context.Context, line string) (string, bool) {
+	c.note(line)
+	return c.said, c.failed
+}
+
+func (c *clerk) TakesTerminal(line string) bool { return strings.HasPrefix(line, "edit") }
+
+func (c *clerk) TakeTerminal(_ context.Context, line string) error { c.note(line); return c.err }
+
+func (c *clerk) Open(_ context.Context, task string) error { c.note("open " + task); return c.err }
+
+func (c *clerk) Commands(context.Context) ([]Command, error) { return c.commands, c.err }
+
+func (c *clerk) Settings(context.Context) (Settings, error) { return c.settings, c.err }
+
+func (c *clerk) Agents(context.Context) ([]Agent, error) { return c.agents, c.err }
+
+func (c *clerk) Save(_ context.Context, place int, changes []Change) (map[string]string, error) {
+	c.note(fmt.Sprint("save ", place, " ", changes))
+	return c.refused, c.err
+}
+
+func (c *clerk) note(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines = append(c.lines, line)
+}
 
 func (c *clerk) Do(_ context.Context, d Deed) (string, error) {
 	c.mu.Lock()
@@ -90,7 +134,7 @@ func press(m *model, keys ...string) {
 func settle(m *model, cmd tea.Cmd) {
 	for _, msg := range results(cmd) {
 		switch msg.(type) {
-		case pageMsg, asksMsg, deedMsg, gridMsg:
+		case pageMsg, asksMsg, deedMsg, gridMsg, performedMsg, commandsMsg, settingsMsg, agentsMsg, savedMsg:
 			_, next := m.Update(msg)
 			settle(m, next)
 		}

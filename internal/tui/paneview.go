@@ -36,11 +36,17 @@ func (m *model) paneLines() []string {
 	lines := []string{m.header()}
 	h := m.bodyHeight()
 	switch {
-	case p.help:
-		lines = append(lines, m.box("keys", m.helpLines(), m.width, h, true)...)
+	case p.help != nil:
+		lines = append(lines, m.helpBox(h)...)
+	case p.focus == onSettings:
+		lines = append(lines, m.settingsBox(h)...)
+	case p.focus == onCommands:
+		lines = append(lines, m.commandsBox(h)...)
+	case p.focus == onOutput:
+		lines = append(lines, m.outputBox(h)...)
 	case p.focus == onGrid:
 		lines = append(lines, m.gridBoxes(h)...)
-	case m.width < wide && p.focus == onPage:
+	case (m.width < wide || p.zoomed) && p.focus == onPage:
 		lines = append(lines, m.pageBox(m.width, h)...)
 	case m.width < wide:
 		lines = append(lines, m.listBox(m.width, h)...)
@@ -49,6 +55,9 @@ func (m *model) paneLines() []string {
 		for i := range list {
 			lines = append(lines, list[i]+page[i])
 		}
+	}
+	if p.palette != nil && p.help == nil {
+		m.overlayPalette(lines)
 	}
 	if p.dialog != nil {
 		m.overlay(lines)
@@ -61,7 +70,7 @@ func (m *model) bodyHeight() int { return m.height - 2 }
 
 // pageWidth is how wide the pane of the page is.
 func (m *model) pageWidth() int {
-	if m.width < wide {
+	if m.width < wide || m.panes.zoomed && m.panes.focus == onPage {
 		return m.width
 	}
 	return m.width - m.width*45/100
@@ -94,19 +103,27 @@ func (m *model) footer() string {
 	p := m.panes
 	switch {
 	case p.typing:
-		return m.full(m.width, span{" /" + p.filter, m.style.bold}, span{"   failed, @coder, part of a name; enter, esc", m.style.faint})
+		return m.full(m.width, span{" /" + *m.needle() + "_", m.style.bold}, span{map[bool]string{true: "   failed, @coder, part of a name", false: ""}[p.focus == onList] + "   enter, esc", m.style.faint})
 	case m.notice != "":
 		return m.full(m.width, span{" " + m.notice, m.style.warn})
+	case p.focus == onSettings && p.settings.typing != "":
+		return m.full(m.width, span{" enter keeps the value, w writes it then   esc leaves it", m.style.faint})
+	case p.focus == onSettings:
+		return m.full(m.width, span{" enter change  w write  u undo  + another key  / filter  esc back  ? keys", m.style.faint})
+	case p.focus == onCommands:
+		return m.full(m.width, span{" j/k move  / filter  y copy  esc back  ? keys", m.style.faint})
+	case p.focus == onOutput:
+		return m.full(m.width, span{" j/k scroll  y copy  esc back  ? keys", m.style.faint})
 	case p.over:
 		return m.full(m.width, span{" the run " + m.endText() + "; q closes   ? keys", m.style.warn})
 	case p.focus == onGrid:
 		return m.full(m.width, span{" esc list  a answer  s stream  ? keys  q leave it running", m.style.faint})
 	case m.width < wide:
-		return m.full(m.width, span{" " + map[focus]string{onList: "enter open", onPage: "esc list"}[p.focus] + "  a answer  ? keys  q leave it running", m.style.faint})
+		return m.full(m.width, span{" " + map[focus]string{onList: "enter open", onPage: "esc list"}[p.focus] + "  a answer  : commands  ? keys  q leave it running", m.style.faint})
 	case p.focus == onPage:
-		return m.full(m.width, span{" j/k scroll  h/l page  f follow  a answer  r retry  x cancel  y copy  esc list  ? keys  q leave it running", m.style.faint})
+		return m.full(m.width, span{" j/k scroll  h/l page  f follow  a answer  r retry  x cancel  y copy  esc list  : commands  ? keys  q leave it running", m.style.faint})
 	}
-	return m.full(m.width, span{" j/k move  enter open  n next that needs you  a answer  r retry  x cancel  d diff  s stream  / filter  ? keys  q leave it running", m.style.faint})
+	return m.full(m.width, span{" j/k move  enter open  n next that needs you  a answer  r retry  x cancel  / filter  : commands  ? keys  q leave it running", m.style.faint})
 }
 
 func (m *model) endText() string {
@@ -136,9 +153,9 @@ func (m *model) box(title string, lines []string, width, height int, on bool) []
 	if on {
 		style = m.style.plain
 	}
-	title, _ = fit(title, max(width-6, 0))
-	head := c.topLeft + c.flat + " " + title + " "
-	out := []string{m.full(width, span{head, style}, span{strings.Repeat(c.flat, max(width-cells(head)-1, 0)) + c.topRight, style})}
+	title, _ = fit(m.drawable(head(title, mostBytes(width))), max(width-6, 0))
+	top := m.compose(width-1, span{c.topLeft + c.flat + " " + title + " ", style})
+	out := []string{top + m.compose(width, span{strings.Repeat(c.flat, max(width-lipgloss.Width(top)-1, 0)) + c.topRight, style})}
 	for i := range height - 2 {
 		text := strings.Repeat(" ", width-2)
 		if i < len(lines) {
@@ -175,10 +192,14 @@ func (m *model) listBox(width, height int) []string {
 	var lines []string
 	picture := 0
 	for _, l := range list {
-		picture = max(picture, cells(l.Picture))
+		if l.Task != "" {
+			picture = max(picture, cells(l.Picture))
+		}
 	}
 	for _, l := range list[p.top:min(p.top+room, len(list))] {
-		l.Picture = m.pad(l.Picture, picture, false)
+		if l.Task != "" {
+			l.Picture = m.pad(l.Picture, picture, false)
+		}
 		lines = append(lines, m.taskLine(l, inner))
 	}
 	if len(list) == 0 {
@@ -236,19 +257,26 @@ func (m *model) sign(t *view.Task) string {
 	return m.glyphs.Still
 }
 
-// state says in a few words how a task stands.
+// state says how a task stands: the word of its state, and what there is to say about it.
 func (m *model) state(t *view.Task) string {
+	word := t.Word().String()
+	about := func(text string) string {
+		if text == "" {
+			return word
+		}
+		return word + ": " + text
+	}
 	switch t.Word() {
 	case view.NeedsYou:
 		if len(t.Paths) > 0 {
-			return "conflict in " + view.List(t.Paths, 2)
+			return about("conflict in " + view.List(t.Paths, 2))
 		}
-		return "asks: " + t.Reason
+		return about(t.Reason)
 	case view.Running:
-		parts := []string{view.Duration(t.Elapsed(m.now))}
 		if !t.Until.IsZero() {
 			return "waits until " + t.Until.Local().Format("15:04") + ": " + t.Reason
 		}
+		parts := []string{word, view.Duration(t.Elapsed(m.now))}
 		if t.Phase != scheduler.PhaseWorking && t.Phase != "" {
 			parts = append(parts, string(t.Phase))
 		}
@@ -259,15 +287,15 @@ func (m *model) state(t *view.Task) string {
 		}
 		return strings.Join(parts, "  ")
 	case view.Failed:
-		return t.Why()
+		return about(t.Why())
 	case view.Skipped, view.Cancelled:
-		return t.Reason
+		return about(t.Reason)
 	case view.Done:
 		if t.Files > 0 {
-			return fmt.Sprintf("+%d %s%d", t.Additions, m.glyphs.Minus, t.Deletions)
+			return fmt.Sprintf("%s  +%d %s%d", word, t.Additions, m.glyphs.Minus, t.Deletions)
 		}
 	}
-	return t.Word().String()
+	return word
 }
 
 // pageBox is the page about the selected task.
@@ -278,6 +306,9 @@ func (m *model) pageBox(width, height int) []string {
 		title += " " + m.glyphs.Dot + " " + t.Word().String()
 		if t.Agent != "" {
 			title += " " + m.glyphs.Dot + " " + t.Agent
+		}
+		if t.Ran() {
+			title += fmt.Sprintf(" %s attempt %d of %d %s %s", m.glyphs.Dot, t.Attempt, max(t.Attempts, t.Attempt), m.glyphs.Dot, view.Duration(t.Elapsed(m.now)))
 		}
 	}
 	var tabs []span
@@ -332,19 +363,5 @@ func (m *model) wrap() {
 	if x.width == width && x.lines != nil {
 		return
 	}
-	x.width, x.lines = width, []string{}
-	for _, l := range view.LastLines(view.Sanitize(x.raw), kept) {
-		l = strings.ReplaceAll(l, "\t", "    ")
-		for cells(l) > width {
-			part, _ := fit(l, width)
-			if part == "" {
-				break
-			}
-			if at := strings.LastIndexByte(part, ' '); at > len(part)/2 && m.panes.page != Diff {
-				part = part[:at+1]
-			}
-			x.lines, l = append(x.lines, part), l[len(part):]
-		}
-		x.lines = append(x.lines, l)
-	}
+	x.width, x.lines = width, wrapped(view.LastLines(view.Sanitize(x.raw), kept), width, m.panes.page != Diff)
 }

@@ -49,9 +49,7 @@ func (m *model) compose(width int, spans ...span) string {
 	}
 	left, total := width, 0
 	for i := range spans {
-		if !m.Unicode {
-			spans[i].text = toASCII(spans[i].text)
-		}
+		spans[i].text = m.drawable(head(spans[i].text, mostBytes(width)))
 		total += cells(spans[i].text)
 	}
 	if total > width {
@@ -75,6 +73,14 @@ func (m *model) compose(width int, spans ...span) string {
 		}
 	}
 	return line.String()
+}
+
+// drawable is a text as this terminal can show it, and as wide as it will be there.
+func (m *model) drawable(s string) string {
+	if m.Unicode {
+		return steady(s)
+	}
+	return toASCII(s)
 }
 
 // cells is how many columns a text takes at most. Terminals disagree about sequences that are drawn as one
@@ -116,6 +122,7 @@ func fit(s string, most int) (string, bool) {
 
 // pad fills a text up to a width with spaces, on its left or right; one that is too long is cut.
 func (m *model) pad(s string, width int, right bool) string {
+	s = m.drawable(head(s, mostBytes(width)))
 	n := cells(s)
 	if n > width {
 		s, _ = fit(s, max(width-cells(m.glyphs.Ellipsis), 0))
@@ -131,17 +138,35 @@ func (m *model) pad(s string, width int, right bool) string {
 
 // shorten cuts a text in its middle, for ids often differ at their end only.
 func (m *model) shorten(s string, most int) string {
+	s = m.drawable(s)
 	room := most - cells(m.glyphs.Ellipsis)
 	if cells(s) <= most || room < 2 {
 		return s
 	}
-	head, _ := fit(s, (room+1)/2)
-	tail := s
-	for cells(tail) > room/2 {
-		_, n := utf8.DecodeRuneInString(tail)
-		tail = tail[n:]
+	front, _ := fit(s, (room+1)/2)
+	back, n := len(s), 0
+	for back > 0 {
+		r, size := utf8.DecodeLastRuneInString(s[:back])
+		if n += cell(r); n > room/2 {
+			break
+		}
+		back -= size
 	}
-	return head + m.glyphs.Ellipsis + tail
+	return front + m.glyphs.Ellipsis + s[back:]
+}
+
+// mostBytes is how much of a text can be in sight in so many cells, with all that may be put onto its characters.
+func mostBytes(width int) int { return 32*max(width, 0) + 256 }
+
+// head is at most so many bytes of a text.
+func head(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }
 
 // toASCII puts a question mark in place of what such a terminal cannot show.

@@ -75,6 +75,7 @@ var statuses = map[event.Kind]scheduler.TaskStatus{
 	event.TaskActivity:    scheduler.TaskRunning,
 	event.TaskWaiting:     scheduler.TaskRunning,
 	event.TaskQuestion:    scheduler.TaskRunning,
+	event.TaskPassed:      scheduler.TaskRunning,
 	event.TaskAnswered:    scheduler.TaskRunning,
 	event.TaskReviewed:    scheduler.TaskRunning,
 	event.TaskApproval:    scheduler.TaskRunning,
@@ -151,10 +152,10 @@ func (t *Task) change(e event.Event) {
 		t.Doing = SanitizeLine(e.Message)
 	case event.TaskWaiting:
 		t.Phase, t.Reason, t.Until, t.Doing = scheduler.PhaseWaiting, SanitizeLine(e.Reason), e.Until, ""
-	case event.TaskQuestion:
-		t.WaitsFrom, t.Reason = e.Time, SanitizeLine(e.Message)
+	case event.TaskQuestion, event.TaskPassed:
+		t.asks(e)
 	case event.TaskAnswered:
-		t.WaitsFrom, t.Reason = time.Time{}, ""
+		t.WaitsFrom, t.Reason, t.Doing = time.Time{}, "", ""
 	case event.TaskStarted:
 		t.Phase, t.StartedAt, t.EndedAt, t.WaitsFrom = scheduler.PhasePreparing, e.Time, time.Time{}, time.Time{}
 		t.Reason, t.Paths, t.Allowed, t.Until, t.Doing, t.Step = "", nil, false, time.Time{}, "", ""
@@ -192,6 +193,19 @@ func (t *Task) change(e event.Event) {
 	case event.TaskReset:
 		t.Phase, t.WaitsFrom = "", time.Time{}
 		t.Error, t.Output, t.ExitCode, t.Reason, t.Paths, t.Allowed = "", "", nil, SanitizeLine(e.Reason), nil, false
+	}
+}
+
+// asks is what an agent waits to be answered, by the person or by another agent.
+func (t *Task) asks(e event.Event) {
+	question := SanitizeLine(e.Message)
+	if e.Kind == event.TaskQuestion && e.By != "" {
+		t.Doing = "asks " + SanitizeLine(e.By) + ": " + question
+		return
+	}
+	t.WaitsFrom, t.Reason, t.Doing = e.Time, question, ""
+	if e.Reason != "" {
+		t.Reason += " (" + SanitizeLine(e.Reason) + ")"
 	}
 }
 

@@ -44,3 +44,23 @@ func TestTaskThatWaitsForAWordNeedsYouUntilItIsGiven(t *testing.T) {
 		t.Errorf("more: %q", got)
 	}
 }
+
+func TestQuestionWaitsForThePersonOnceTheAgentThatWasAskedPassesItOn(t *testing.T) {
+	r := New(Seed{})
+	say := func(kind event.Kind, d event.Detail) *Task {
+		r.Fold(ev(1, kind, "a", d))
+		return r.Task("a")
+	}
+	say(event.TaskStarted, event.Detail{Agent: "coder"})
+	task := say(event.TaskQuestion, event.Detail{Message: "Which way?", By: "orchestrator"})
+	if task.NeedsYou() || task.Doing != "asks orchestrator: Which way?" || task.Agent != "coder" {
+		t.Errorf("while an agent is asked: %+v", task)
+	}
+	task = say(event.TaskPassed, event.Detail{Message: "Which way?", By: "orchestrator", Reason: "only you know"})
+	if !task.NeedsYou() || task.Reason != "Which way? (only you know)" || task.Doing != "" {
+		t.Errorf("passed on: %+v", task)
+	}
+	if task = say(event.TaskAnswered, event.Detail{Message: "left", By: "person"}); task.NeedsYou() || task.Reason != "" {
+		t.Errorf("answered: %+v", task)
+	}
+}

@@ -19,9 +19,18 @@ import (
 type Command struct {
 	Args     []string // without the program and without values of the environment
 	Dir      string
+	Task     string // that it was run for, as ForTask says; empty = for no single one
+	Began    time.Time
 	Duration time.Duration
 	CPU      time.Duration // that it and its children used
 	Exit     int           // -1 = killed or never started
+}
+
+type taskKey struct{}
+
+// ForTask marks the git commands that are run with the context as those of a task; it is only told to Options.Observe.
+func ForTask(ctx context.Context, task string) context.Context {
+	return context.WithValue(ctx, taskKey{}, task)
 }
 
 const (
@@ -186,7 +195,8 @@ func (g *git) run(ctx context.Context, c call) ([]byte, error) {
 		used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
 	if g.observe != nil {
-		g.observe(Command{Args: c.args, Dir: c.dir, Duration: time.Since(began), CPU: used, Exit: code})
+		task, _ := ctx.Value(taskKey{}).(string)
+		g.observe(Command{Args: c.args, Dir: c.dir, Task: task, Began: began, Duration: time.Since(began), CPU: used, Exit: code})
 	}
 	if c.warnings != nil {
 		*c.warnings = string(stderr.b)

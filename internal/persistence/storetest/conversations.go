@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,10 +89,11 @@ func turnOrder(t *testing.T, s persistence.Store) {
 		must(t, s.SaveMessage(t.Context(), "aa", "b", turn, turn))
 	}
 	must(t, s.SaveMessage(t.Context(), "aa", "a", want...))
+	must(t, s.SaveMessage(t.Context(), "aa", "a", want[:23]...))
 	must(t, s.SaveMessage(t.Context(), "aa", "a"))
 	got, err := s.GetHistory(t.Context(), "aa", "a")
 	must(t, err)
-	wantSame(t, "history", got, append(want, want...))
+	wantSame(t, "history", got, slices.Concat(want, want, want[:23]))
 }
 
 func messagesStayTogether(t *testing.T, s persistence.Store) {
@@ -156,4 +158,5 @@ func turnOfUnknownTask(t *testing.T, s persistence.Store) {
 	create(t, s, "aa", task("a"))
 	turn := persistence.ConversationTurn{Role: "user", Content: "x"}
 	wantIs(t, s.SaveMessage(t.Context(), "aa", "ghost", turn), persistence.ErrNotFound)
+	wantIs(t, s.SaveMessage(t.Context(), "aa", "ghost", slices.Repeat([]persistence.ConversationTurn{turn}, 30)...), persistence.ErrNotFound)
 }

@@ -208,7 +208,16 @@ func attempts(t *testing.T, s persistence.Store) {
 			Provider: "p", Account: "mine", Session: "s-1", Turn: 3, Open: true, Said: "/said", From: 7, Offset: 1 << 40, Index: 2, Events: 9,
 			Before: persistence.Usage{Input: 5}, Counters: persistence.Usage{Input: 8, Cost: 0.25, Priced: true}, Reason: "busy",
 			Wait: persistence.WaitLimit, Worked: time.Minute, Words: "done", Declared: &persistence.Declaration{Turn: 2, Summary: "all"},
-			Used: []persistence.TurnUsage{{Turn: 1, Model: "m", Complete: true, Usage: persistence.Usage{Output: 1}}},
+			Used:     []persistence.TurnUsage{{Turn: 1, Model: "m", Complete: true, Usage: persistence.Usage{Output: 1}}},
+			Fallback: &persistence.Fallback{Role: "f", For: "c", Account: "other", Until: at, Reason: "limit", Circuit: true, Took: true},
+			Questions: []persistence.Question{{
+				ID: 1, Turn: 3, Text: "q", Options: []string{"x"}, AskedAt: at, Answer: "x", AnsweredAt: at, Refused: true, By: persistence.ByPerson,
+				Referral: &persistence.Referral{
+					Role: persistence.OrchestratorRole, Provider: "p", Session: "s-2", Turn: 1, Open: true, Resume: true, Said: "/said.q", Log: "/log/q",
+					From: 3, Before: persistence.Usage{Input: 1}, Counters: persistence.Usage{Input: 2}, Cut: 1, Nudges: 1,
+					Used: []persistence.TurnUsage{{Turn: 1, Role: persistence.OrchestratorRole, Usage: persistence.Usage{Output: 2}}}, Remark: "r", Passed: at,
+				},
+			}},
 		},
 	}
 	wantFull(t, full)

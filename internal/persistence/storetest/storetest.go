@@ -17,20 +17,34 @@ import (
 // Run proves what holds for every store. open returns an empty store, which the suite closes.
 func Run(t *testing.T, open func(t *testing.T) persistence.Store) {
 	t.Helper()
-	for _, group := range []struct {
-		name  string
-		cases []testCase
-	}{
+	written := []testGroup{
 		{"tasks", taskCases},
 		{"conversations", conversationCases},
-		{"pages", pageCases},
-		{"searches", searchCases},
 		{"runs", runCases},
 		{"transitions", transitionCases},
 		{"leases", leaseCases},
 		{"requests", requestCases},
-		{"contexts", contextCases},
-	} {
+	}
+	runGroups(t, open, append(written, testGroup{"pages", pageCases}, testGroup{"searches", searchCases},
+		testGroup{"contexts", contextCases}))
+	t.Run("callers that cannot be cancelled", func(t *testing.T) {
+		runGroups(t, func(t *testing.T) persistence.Store { return Lasting(open(t)) }, written)
+	})
+	t.Run("two stores share nothing", func(t *testing.T) { shareNothing(t, open(t), open(t)) })
+}
+
+// RunReopen proves what holds for a store that outlives its process. open opens the store kept at path, creating
+// it at first.
+func RunReopen(t *testing.T, open func(t *testing.T, path string) persistence.Store) {
+	t.Helper()
+	for _, c := range reopenCases {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open) })
+	}
+}
+
+func runGroups(t *testing.T, open func(t *testing.T) persistence.Store, groups []testGroup) {
+	t.Helper()
+	for _, group := range groups {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
 				t.Run(c.name, func(t *testing.T) {
@@ -45,16 +59,11 @@ func Run(t *testing.T, open func(t *testing.T) persistence.Store) {
 			}
 		})
 	}
-	t.Run("two stores share nothing", func(t *testing.T) { shareNothing(t, open(t), open(t)) })
 }
 
-// RunReopen proves what holds for a store that outlives its process. open opens the store kept at path, creating
-// it at first.
-func RunReopen(t *testing.T, open func(t *testing.T, path string) persistence.Store) {
-	t.Helper()
-	for _, c := range reopenCases {
-		t.Run(c.name, func(t *testing.T) { c.test(t, open) })
-	}
+type testGroup struct {
+	name  string
+	cases []testCase
 }
 
 type testCase struct {
