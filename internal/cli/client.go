@@ -74,6 +74,7 @@ type watch struct {
 	creation    *process.Lock // held until the run has an owner; nil = none
 	concurrency int           // 0 = the run's own
 	known       []event.Event // of an earlier owner: they happened before this command and are not shown again
+	again       bool          // it was over before this command
 }
 
 // created lets other commands create runs of the same plan again.
@@ -168,7 +169,7 @@ func (o *ownership) openLog() (*slog.Logger, func() error, error) {
 	if o.app.globals.verbose || o.app.Getenv("ORC_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: level})), f.Close, nil
+	return slog.New(slog.NewTextHandler(discreet{f, o.app.secretsOf(o.run)}, &slog.HandlerOptions{Level: level})), f.Close, nil
 }
 
 // follow watches a run that another process owns.

@@ -351,6 +351,19 @@ func TestTheRunsEndDoesNotCloseThePanes(t *testing.T) {
 	}
 }
 
+func TestLeavingThePanesAfterTheEndIsNotLeavingTheRun(t *testing.T) {
+	for over, want := range map[bool]bool{false: true, true: false} {
+		m := opened(&clerk{}, 120, 20, midway()...)
+		if over {
+			m.Update(batch{events: []event.Event{{Seq: 99, Kind: event.RunFinished, Time: at(9, 0), Detail: event.Detail{State: "failed"}}}, err: io.EOF})
+		}
+		m.Update(tea.KeyPressMsg{Code: 'q', Text: "q"})
+		if m.result.Left != want {
+			t.Errorf("over %v: left %v, want %v", over, m.result.Left, want)
+		}
+	}
+}
+
 func TestTheStreamComesBackWithWhatItMissed(t *testing.T) {
 	m := opened(&clerk{}, 120, 20, midway()[:4]...)
 	m.queue, m.printing = nil, false
