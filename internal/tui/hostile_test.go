@@ -135,16 +135,14 @@ func roam(t *testing.T, text string, width, height int) {
 
 func TestNoTextBreaksTheFrame(t *testing.T) {
 	for _, text := range hostileTexts {
-		for _, size := range [][2]int{{120, 24}, {61, 11}, {24, 7}} {
+		for _, size := range [][2]int{{120, 24}, {24, 7}} {
 			roam(t, text, size[0], size[1])
 		}
 	}
 }
 
 func FuzzNoTextBreaksTheFrame(f *testing.F) {
-	for _, text := range hostileTexts {
-		f.Add(text, uint8(80), uint8(24))
-	}
+	f.Add(hostileTexts[0], uint8(41), uint8(5)) // the others are in the test above
 	f.Fuzz(func(t *testing.T, text string, width, height uint8) {
 		roam(t, head(text, 2<<10), // longer ones take time and show nothing else
 			smallest+int(width)%120, lowest+int(height)%40)
