@@ -115,7 +115,7 @@ the first answer counts. An answer given while nobody owns the run is used when 
 			if err != nil {
 				return usageError("orc status "+string(run.ID), "%s: %w", task.ID, err)
 			}
-			word := orchestrator.AnswerRequest{Task: task.ID, Question: chosen.ID, Text: text}
+			word := orchestrator.AnswerRequest{Task: task.ID, Question: chosen.ID, Text: a.secrets.String(text)}
 			taken, err := a.hand(ctx, st, run, orchestrator.RequestAnswer, word)
 			if err != nil {
 				return err

@@ -169,7 +169,7 @@ func (o *ownership) openLog() (*slog.Logger, func() error, error) {
 	if o.app.globals.verbose || o.app.Getenv("ORC_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: level})), f.Close, nil
+	return slog.New(slog.NewTextHandler(discreet{f, o.app.secretsOf(o.run)}, &slog.HandlerOptions{Level: level})), f.Close, nil
 }
 
 // follow watches a run that another process owns.

@@ -193,6 +193,9 @@ func putFile(path string, text []byte) error {
 	if _, err := os.Stat(path); err == nil {
 		return replaceFile(path, text)
 	}
+	if _, err := os.Lstat(path); err == nil {
+		return usageError("remove the link, or make the file that it leads to", "%s is a link to a file that is not there", path)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", path, err)
 	}

@@ -123,7 +123,7 @@ func (a *App) report(w io.Writer, err error) int {
 		return code
 	}
 	p := a.paint(w)
-	text := strings.ReplaceAll(view.Sanitize(err.Error()), "\n", "\n  ")
+	text := strings.ReplaceAll(a.secrets.String(view.Sanitize(err.Error())), "\n", "\n  ")
 	// Nothing is left to tell when stderr itself is gone: the code is the message then.
 	_, _ = fmt.Fprintf(w, "%s %s\n", p.red("error:"), text)
 	if h := hint(err); h != "" {

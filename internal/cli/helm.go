@@ -236,7 +236,7 @@ func (d *helm) Do(ctx context.Context, deed tui.Deed) (string, error) {
 	case tui.Pause, tui.GoOn:
 		return d.pause(ctx, deed.Kind == tui.GoOn)
 	case tui.Answer:
-		kind, payload = orchestrator.RequestAnswer, orchestrator.AnswerRequest{Task: id, Question: deed.Ask, Text: deed.Text}
+		kind, payload = orchestrator.RequestAnswer, orchestrator.AnswerRequest{Task: id, Question: deed.Ask, Text: d.w.app.secrets.String(deed.Text)}
 	case tui.Retry:
 		kind, payload = orchestrator.RequestRetry, orchestrator.RetryRequest{Tasks: []scheduler.TaskID{id}, Note: deed.Text}
 	case tui.Cancel:

@@ -14,6 +14,7 @@ import (
 	"orchestrator/internal/orchestrator"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/redact"
 	"orchestrator/internal/scheduler"
 )
 
@@ -42,7 +43,7 @@ func (a *App) serveAgent(ctx context.Context) error {
 	if socket := a.Getenv(orchestrator.SocketVariable); socket != "" {
 		return a.relayAgent(socket)
 	}
-	d := &desk{app: a, goneAfter: ownerGoneAfter, run: scheduler.RunID(a.Getenv("ORC_RUN")), task: scheduler.TaskID(a.Getenv("ORC_TASK"))}
+	d := &desk{app: a, secrets: a.secrets, goneAfter: ownerGoneAfter, run: scheduler.RunID(a.Getenv("ORC_RUN")), task: scheduler.TaskID(a.Getenv("ORC_TASK"))}
 	var errs []error
 	if d.run == "" || d.task == "" {
 		errs = append(errs, errors.New("ORC_RUN or ORC_TASK is not set"))
@@ -73,6 +74,7 @@ func (nopCloser) Close() error { return nil }
 type desk struct {
 	app        *App
 	store      persistence.Store
+	secrets    *redact.Redactor // what is taken out of what the agent says
 	run        scheduler.RunID
 	task       scheduler.TaskID
 	attempt    int
@@ -107,9 +109,11 @@ func (d *desk) say(ctx context.Context, kind, text string, options []string) (id
 	if err := d.present(ctx); err != nil {
 		return 0, err
 	}
-	req, err := d.app.newRequest(d.run, kind, orchestrator.AgentRequest{
-		Task: d.task, Attempt: d.attempt, Generation: d.generation, Text: text, Options: options,
-	})
+	said := orchestrator.AgentRequest{Task: d.task, Attempt: d.attempt, Generation: d.generation, Text: d.secrets.String(text)}
+	for _, o := range options {
+		said.Options = append(said.Options, d.secrets.String(o))
+	}
+	req, err := d.app.newRequest(d.run, kind, said)
 	if err != nil {
 		return 0, err
 	}

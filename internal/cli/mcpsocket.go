@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 
 	"orchestrator/internal/mcp"
@@ -15,9 +16,18 @@ import (
 	"orchestrator/internal/persistence"
 )
 
-// A confined agent starts `orc mcp agent` where it cannot write to the database. That process then only carries what
+// A confined agent starts `orc mcp agent` where it cannot write to the database, and any agent starts it with what its
+// program lets through of the environment, so that it does not know what is secret. That process then only carries what
 // the agent says to a socket in the task's own folder, behind which the owner answers: as the attempt that the socket
 // was made for, whatever the other end says of itself.
+
+// deskHere is desk on machines where it works; nil elsewhere, where there is no sandbox either.
+func (o *ownership) deskHere() func(context.Context, orchestrator.Binding, string) error {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	return o.desk
+}
 
 // desk answers at a socket until ctx ends.
 func (o *ownership) desk(ctx context.Context, b orchestrator.Binding, socket string) error {
@@ -53,7 +63,9 @@ func (o *ownership) attend(ctx context.Context, b orchestrator.Binding, conn net
 		<-ctx.Done()
 		_ = conn.Close()
 	}()
-	d := &desk{app: o.app, store: o.store, run: o.run.ID, task: b.Task, attempt: b.Attempt, generation: b.Generation}
+	d := &desk{
+		app: o.app, store: o.store, secrets: o.app.secretsOf(o.run), run: o.run.ID, task: b.Task, attempt: b.Attempt, generation: b.Generation,
+	}
 	// A store of its own, as the server has when it is a process: it notices by that what others have written.
 	err := o.app.withStore(ctx, func(st persistence.Store) error {
 		d.store = st

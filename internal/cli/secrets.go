@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"io"
+	"maps"
+	"slices"
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
@@ -27,7 +30,14 @@ func (s redactedStore) Apply(ctx context.Context, t persistence.Transition) (int
 	}
 	t.Attempts = append([]persistence.Attempt(nil), t.Attempts...)
 	for i := range t.Attempts {
-		t.Attempts[i].Error, t.Attempts[i].Output = clean(t.Attempts[i].Error), clean(t.Attempts[i].Output)
+		a := &t.Attempts[i]
+		a.Error, a.Output, a.Consent.Reason = clean(a.Error), clean(a.Output), clean(a.Consent.Reason)
+		a.Work = s.work(a.Work)
+		if a.Broke != nil {
+			broke := *a.Broke
+			broke.Error, broke.Output = clean(broke.Error), clean(broke.Output)
+			a.Broke = &broke
+		}
 	}
 	t.Turns = append([]persistence.TaskTurn(nil), t.Turns...)
 	for i := range t.Turns {
@@ -37,8 +47,49 @@ func (s redactedStore) Apply(ctx context.Context, t persistence.Transition) (int
 	for i := range t.Events {
 		d := &t.Events[i].Detail
 		d.Error, d.Output, d.Message, d.Reason = clean(d.Error), clean(d.Output), clean(d.Message), clean(d.Reason)
+		d.Options = s.list(d.Options)
+	}
+	t.Requests = append([]persistence.RequestDone(nil), t.Requests...)
+	for i := range t.Requests {
+		t.Requests[i].Error = clean(t.Requests[i].Error)
 	}
 	return s.Store.Apply(ctx, t)
+}
+
+// work is a copy of how far an agent has come, without secrets in what it, its reviewer and its person said.
+func (s redactedStore) work(w *persistence.Work) *persistence.Work {
+	if w == nil {
+		return nil
+	}
+	clean := s.secrets.String
+	w = w.Clone()
+	w.Reason, w.Words, w.Doing = clean(w.Reason), clean(w.Words), clean(w.Doing)
+	if w.Declared != nil {
+		w.Declared = &persistence.Declaration{Turn: w.Declared.Turn, Summary: clean(w.Declared.Summary)}
+	}
+	if w.Review != nil {
+		review := *w.Review
+		review.Findings = clean(review.Findings)
+		w.Review = &review
+	}
+	w.Questions = slices.Clone(w.Questions)
+	for i := range w.Questions {
+		q := &w.Questions[i]
+		q.Text, q.Answer, q.Options = clean(q.Text), clean(q.Answer), s.list(q.Options)
+	}
+	w.Aside = maps.Clone(w.Aside)
+	for step, left := range w.Aside {
+		w.Aside[step] = s.work(left)
+	}
+	return w
+}
+
+func (s redactedStore) list(texts []string) []string {
+	texts = slices.Clone(texts)
+	for i := range texts {
+		texts[i] = s.secrets.String(texts[i])
+	}
+	return texts
 }
 
 func (s redactedStore) result(r *string) *string {
@@ -72,4 +123,17 @@ func (a *App) secretsOf(run persistence.Run) *redact.Redactor {
 		}
 	}
 	return redact.New(environ)
+}
+
+// discreet writes without secrets. What it is given at once is whole: a record of a log.
+type discreet struct {
+	to      io.Writer
+	secrets *redact.Redactor
+}
+
+func (d discreet) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(d.to, d.secrets.String(string(b))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

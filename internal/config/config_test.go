@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -203,6 +204,18 @@ func TestFilesThatAreNoFiles(t *testing.T) {
 	want := []string{"~/project/.orc/config.yaml: error: this is not a regular file [no-file]"}
 	if diff := cmp.Diff(want, h.wrong()); diff != "" {
 		t.Error(diff)
+	}
+	for target, why := range map[string]string{
+		"nowhere":     "this is a link to a file that is not there",
+		"config.yaml": "this cannot be read: " + syscall.ELOOP.Error(),
+	} {
+		if err := errors.Join(os.Remove(h.options.ProjectFile()), os.Symlink(target, h.options.ProjectFile())); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"~/project/.orc/config.yaml: error: " + why + " [no-file]"}
+		if diff := cmp.Diff(want, h.wrong()); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

@@ -58,7 +58,12 @@ func readFile(path string) (text []byte, problem string, err error) {
 	info, err := os.Stat(path) // before it is opened: opening a pipe would wait
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		if _, lerr := os.Lstat(path); lerr == nil {
+			return nil, "this is a link to a file that is not there", nil
+		}
 		return nil, "", nil
+	case unreadable(err):
+		return nil, fmt.Sprintf("this cannot be read: %v", errors.Unwrap(err)), nil
 	case err != nil:
 		return nil, "", err
 	case !info.Mode().IsRegular():
@@ -67,12 +72,20 @@ func readFile(path string) (text []byte, problem string, err error) {
 		return nil, fmt.Sprintf("the file has %d bytes; at most %d are allowed", info.Size(), maxFile), nil
 	}
 	f, err := os.Open(path)
+	if unreadable(err) {
+		return nil, fmt.Sprintf("this cannot be read: %v", errors.Unwrap(err)), nil
+	}
 	if err != nil {
 		return nil, "", err
 	}
 	defer f.Close()
 	text, err = io.ReadAll(io.LimitReader(f, maxFile))
 	return text, "", err
+}
+
+// unreadable says that a person has to mend the file: its permissions, or a link that leads to itself.
+func unreadable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ELOOP)
 }
 
 func (m *merge) root(r *document.Reader, layer Layer, path string) {

@@ -239,6 +239,7 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 	if err != nil {
 		return provider.Result{}, err
 	}
+	r = e.withoutSecrets(r)
 	if r.Output != "" {
 		at.turns = append(at.turns, e.turn(a.Task, a.Number, "assistant", r.Output))
 	}
@@ -274,6 +275,7 @@ func (at *attempt) outcome() (*string, error) {
 	if err != nil {
 		return nil, err
 	}
+	r = at.e.withoutSecrets(r)
 	return &r.Summary, nil
 }
 
@@ -288,7 +290,7 @@ func (at *attempt) end(err error, doing string) ended {
 	case errors.As(err, &spent) || errors.As(context.Cause(at.ctx), &spent):
 		return at.stopSpending(spent)
 	case errors.Is(err, errTimeout):
-		tail, terr := provider.Tail(a.Log, 0, outputKept)
+		tail, terr := at.e.tail(a.Log, 0)
 		if terr != nil {
 			return ended{trouble: terr}
 		}

@@ -106,10 +106,11 @@ func (e *Engine) socketOf(task scheduler.TaskID) string {
 	return filepath.Join(e.stateOf(task), "tools.sock")
 }
 
-// attend serves the tools of a confined agent while its turn runs: from where it is, it cannot write to the store.
+// attend serves the tools of an agent while its turn runs: one that is confined cannot write to the store, and what any
+// agent says is stored by a process that knows what is secret.
 func (t *talk) attend(ctx context.Context) (stop func() error, err error) {
 	e := t.at.e
-	if t.w.Sandbox == "" || e.o.Tools == nil || e.o.Desk == nil {
+	if e.o.Tools == nil || e.o.Desk == nil {
 		return func() error { return nil }, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -137,7 +138,7 @@ func (e *Engine) bound(a *persistence.Attempt) map[string]string {
 		"ORC_RUN": string(a.Run), "ORC_TASK": string(a.Task), "ORC_ATTEMPT": strconv.Itoa(a.Number),
 		"ORC_GENERATION": strconv.FormatInt(e.generation, 10),
 	}
-	if a.Work != nil && a.Work.Sandbox != "" && e.o.Desk != nil {
+	if a.Work != nil && e.o.Desk != nil {
 		env[SocketVariable] = e.socketOf(a.Task)
 	}
 	return env

@@ -88,7 +88,7 @@ type Options struct {
 
 	// Confine says how the commands of an attempt are confined; a nil Cell, or no Confine, means that they are not.
 	Confine func(Room) (Cell, error)
-	// Desk serves the tools of an agent that cannot reach the store itself, at a socket, until ctx ends.
+	// Desk serves the tools of an agent at a socket, until ctx ends; nil = agents' servers reach the store themselves.
 	Desk func(ctx context.Context, b Binding, socket string) error
 
 	Concurrency int           // 0 = the run's own

@@ -9,7 +9,6 @@ import (
 
 	"orchestrator/internal/event"
 	"orchestrator/internal/process"
-	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
 	"orchestrator/internal/workspace"
 )
@@ -137,6 +136,6 @@ func (at *attempt) shell(command, title, id, what string, env []string) (failure
 	default:
 		return "", nil
 	}
-	a.Output, err = provider.Tail(a.Log, st.Size(), outputKept)
+	a.Output, err = e.tail(a.Log, st.Size())
 	return failure, err
 }

@@ -203,12 +203,27 @@ func (e *Engine) turn(task scheduler.TaskID, number int, role, content string) p
 	}}
 }
 
-// redacted takes secrets out of a text that is to be stored.
+// redacted takes secrets out of a text that is to be stored, or told to an agent.
 func (e *Engine) redacted(s string) string {
 	if e.o.Redact == nil {
 		return s
 	}
 	return e.o.Redact(s)
+}
+
+// withoutSecrets takes secrets out of what a turn came to, before anything is made of it.
+func (e *Engine) withoutSecrets(r provider.Result) provider.Result {
+	r.Error, r.Summary, r.Output = e.redacted(r.Error), e.redacted(r.Summary), e.redacted(r.Output)
+	return r
+}
+
+// longestSecret is how much more than it keeps of an output is looked at: half a secret would not be known as one.
+const longestSecret = 4 << 10
+
+// tail is the end of a log from an offset on, without secrets.
+func (e *Engine) tail(log string, from int64) (string, error) {
+	text, err := provider.Tail(log, from, outputKept+longestSecret)
+	return lastBytes(e.redacted(text), outputKept), err
 }
 
 // excerpt is what an event carries of a failing output: its last lines.

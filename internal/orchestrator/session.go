@@ -101,7 +101,7 @@ func (t *talk) takeUp(exit *recordedExit) (*message, provider.Result, error) {
 
 // turn runs one turn from its message to its end.
 func (t *talk) turn(m message) (r provider.Result, err error) {
-	at, w := t.at, t.w
+	at, w, e := t.at, t.w, t.at.e
 	if err := at.mayGoOn(); err != nil {
 		return r, err
 	}
@@ -137,6 +137,7 @@ func (t *talk) turn(m message) (r provider.Result, err error) {
 	}
 	began := time.Now()
 	r, err = t.agent.Turn(ctx, launcher, req)
+	r = e.withoutSecrets(r)
 	if flushed := sink.close(); err == nil {
 		err = flushed
 	}
@@ -240,6 +241,7 @@ func (t *talk) finish(exit recordedExit) (*message, provider.Result, error) {
 	sink := newSink(t)
 	req.Sink = sink.take
 	r, err := t.agent.Finish(req, exit.Exit)
+	r = t.at.e.withoutSecrets(r)
 	if flushed := sink.close(); err == nil {
 		err = flushed
 	}
@@ -366,17 +368,6 @@ func sizeOf(path string) (int64, error) {
 		return 0, fmt.Errorf("look at the log: %w", err)
 	}
 	return st.Size(), nil
-}
-
-// sayWaiting is the event of an attempt that waits until a time.
-func (e *Engine) sayWaiting(a *persistence.Attempt) event.Event {
-	reason := oneLine(a.Work.Reason)
-	if a.Work.Wait == persistence.WaitCircuit {
-		reason += " (" + a.Work.Account + " fails again and again: one attempt tries then, the rest when that has worked)"
-	}
-	return e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
-		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: reason, Until: a.NotBefore.UTC(),
-	})
 }
 
 // phaseOf is the event of an attempt's present phase.

@@ -136,6 +136,8 @@ func (s *sink) store(list []provider.Event) error {
 	p := progress{}
 	for i := range list {
 		ev := &list[i]
+		// Before anything is cut off: half a secret would not be known as one.
+		ev.Text, ev.Input = e.redacted(ev.Text), e.redacted(ev.Input)
 		w.Offset, w.Index = ev.Offset, ev.Index
 		w.Events++
 		switch ev.Kind {

@@ -39,6 +39,9 @@ func (e *Engine) obeyAgent(b *batch, r persistence.Request) error {
 	}
 	w := a.Work.Clone()
 	text := e.redacted(c.Text)
+	for i := range c.Options {
+		c.Options[i] = e.redacted(c.Options[i])
+	}
 	var refused error
 	switch r.Kind {
 	case RequestHello:

@@ -5,10 +5,14 @@ package redact
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Mark stands where a secret was.
@@ -52,12 +56,42 @@ func (r *Redactor) add(value string) {
 			continue // numbers and paths say nothing, and are everywhere
 		}
 		r.values = append(r.values, part)
-		if quoted, err := json.Marshal(part); err == nil {
-			if inner := string(quoted[1 : len(quoted)-1]); inner != part {
-				r.values = append(r.values, inner)
+		for _, form := range written(part) {
+			if form != part {
+				r.values = append(r.values, form)
 			}
 		}
 	}
+}
+
+// written are the ways in which programs write a value inside of JSON and of an address.
+func written(value string) []string {
+	forms := []string{url.QueryEscape(value), url.PathEscape(value)}
+	for _, html := range []bool{true, false} { // Go hides the signs of HTML, most others do not
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(html)
+		if err := e.Encode(value); err == nil {
+			inner := strings.TrimSuffix(strings.TrimSpace(b.String())[1:], `"`)
+			forms = append(forms, inner, ascii(inner))
+		}
+	}
+	return forms
+}
+
+// ascii is the inside of a JSON string as programs write it that keep to ASCII.
+func ascii(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 var secretName = sync.OnceValue(func() *regexp.Regexp {
@@ -132,13 +166,18 @@ var block = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)`)
 })
 
+// rest is the end of a private key whose beginning was cut off, with all that stands before it.
+var rest = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)\A.*-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----`)
+})
+
 // String is s without secrets.
 func (r *Redactor) String(s string) string {
 	if s == "" {
 		return s
 	}
 	if strings.Contains(s, "PRIVATE KEY") {
-		s = block().ReplaceAllString(s, Mark)
+		s = rest().ReplaceAllString(block().ReplaceAllString(s, Mark), Mark)
 	}
 	return r.line(s)
 }

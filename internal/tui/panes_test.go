@@ -46,8 +46,10 @@ func (c *clerk) Asks(context.Context, string) ([]Ask, error) { return c.asks, c.
 
 func (c *clerk) Verbs(task string) []Verb {
 	return []Verb{
-		{Line: "status 7f3c", About: "what is done"}, {Line: "retry 7f3c " + task, About: "try it again"},
-		{Line: "answer 7f3c " + task, Wants: "ANSWER", About: "answer a question"}, {Line: "edit 7f3c", About: "change the plan"},
+		{Line: "status 7f3c", About: "what is done"},
+		{Line: "retry 7f3c " + task, About: "try it again"},
+		{Line: "answer 7f3c " + task, Wants: "ANSWER", About: "answer a question"},
+		{Line: "edit 7f3c", About: "change the plan"},
 		{Line: "merge 7f3c", About: "bring it into your branch"},
 	}
 }

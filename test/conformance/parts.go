@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ func parts() []part {
 		{name: "run-unfinished", tasks: unfinishedTasks, fault: unfinishedFault, judge: judgeUnfinished},
 		{name: "run-review", tasks: reviewTasks, judge: judgeReview},
 		{name: "run-limit", tasks: limitTasks, fault: limitFault, judge: judgeLimit},
+		{name: "run-mixed", tasks: mixedTasks, judge: judgeMixed},
 	}
 }
 
@@ -195,7 +197,9 @@ func limitTasks(r *wholeRun, m *member) []map[string]any {
 	limited := m.prompted("run-limit", "ibis", fmt.Sprintf("[[write %s-1.txt again]]", m.task("run-limit")))
 	held := m.prompted("run-held", "robin", fmt.Sprintf("[[write %s-1.txt held]]", m.task("run-held")))
 	held["needs"] = []string{m.task("run-gate")}
-	gate := map[string]any{"id": m.task("run-gate"), "run": fmt.Sprintf("until test -e '%s'; do sleep 0.2; done", r.gate(m))}
+	gate := map[string]any{ // it waits from the run's beginning on
+		"id": m.task("run-gate"), "run": fmt.Sprintf("until test -e '%s'; do sleep 0.2; done", r.gate(m)), "timeout": runPatience.String(),
+	}
 	return []map[string]any{limited, held, gate}
 }
 
@@ -224,6 +228,34 @@ func judgeLimit(_ context.Context, _ *wholeRun, m *member, e evidence) error {
 		most := limitLasts + m.agent.grain
 		left := waits[0].Until.Sub(waits[0].Time)
 		f.check(left <= most, "it waits for %s, the limit ends in at most %s", left, most)
+	}
+	return errors.Join(f...)
+}
+
+// ahead are the members, at most two, whose work a member's builds on: with three agents or more, each chain of such
+// tasks is the work of three.
+func (r *wholeRun) ahead(m *member) []*member {
+	i := slices.Index(r.members, m)
+	return r.members[max(0, i-2):i]
+}
+
+func mixedTasks(r *wholeRun, m *member) []map[string]any {
+	id := m.task("run-mixed")
+	t := m.prompted("run-mixed", "finch", fmt.Sprintf("[[write %s-1.txt joined]]", id))
+	var needs []string
+	for _, other := range r.ahead(m) {
+		needs = append(needs, other.task("run-mixed"))
+	}
+	t["needs"] = needs
+	return []map[string]any{t}
+}
+
+// judgeMixed: what other agents declared of the tasks before was told to the member's.
+func judgeMixed(_ context.Context, r *wholeRun, m *member, e evidence) error {
+	var f faults
+	f.merged(e, m.task("run-mixed")+"-1.txt", "joined")
+	for _, other := range r.ahead(m) {
+		f.check(sawAll(e.asked, m.word("finch"), declared(other.task("run-mixed"))), "it was not told what %s did before it", other.agent.name)
 	}
 	return errors.Join(f...)
 }

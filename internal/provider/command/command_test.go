@@ -3,11 +3,14 @@ package command_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
@@ -79,7 +82,8 @@ func TestPromptComesOnStandardInput(t *testing.T) {
 func TestCanceledTurnReturnsItsCauseWhenTheTreeIsGone(t *testing.T) {
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	tr := turn(t, "trap '' TERM; touch begun; sleep 300 & sleep 300")
+	tr := turn(t, "trap '' TERM; (exec >alive; touch begun; sleep 300; sleep 300) & sleep 300")
+	alive := openPipe(t, filepath.Join(tr.Dir, "alive"))
 	go func() {
 		for {
 			if _, err := os.Stat(filepath.Join(tr.Dir, "begun")); err == nil {
@@ -95,6 +99,68 @@ func TestCanceledTurnReturnsItsCauseWhenTheTreeIsGone(t *testing.T) {
 	}()
 	if _, err := (command.Command{}).Turn(ctx, supervisor(t), tr); !errors.Is(err, cause) {
 		t.Errorf("got %v", err)
+	}
+	if err := alive.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := alive.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("somebody still writes: %d, %v", n, err)
+	}
+}
+
+// openPipe makes a named pipe whose reading ends when all who write to it are gone.
+func openPipe(t *testing.T, path string) *os.File {
+	t.Helper()
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func TestTimeoutIsTheCauseOfTheEnd(t *testing.T) {
+	late := errors.New("timed out")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, late)
+	defer cancel()
+	if _, err := (command.Command{}).Turn(ctx, supervisor(t), turn(t, "sleep 300")); !errors.Is(err, late) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What agents' programs write goes for commands too: whatever it is, it is taken, and says nothing about success.
+func TestOutputOfAnyKindIsTaken(t *testing.T) {
+	s := supervisor(t)
+	for name, c := range map[string]struct{ script, kept string }{
+		"a line of 10 MB":               {"head -c 10485760 /dev/zero | tr '\\0' x; echo end", "xxxend"},
+		"invalid UTF-8":                 {`printf 'bro\377\376ken\n'`, "bro\uFFFDken"},
+		"a last line that is cut off":   {`printf 'one\ntwo'`, "one\ntwo"},
+		"quota text":                    {"echo 'error: usage limit reached (429), log in again'", "usage limit reached"},
+		"an agent's event":              {`echo '{"type":"result","is_error":true}'`, "is_error"},
+		"escape sequences":              {`printf '\033]0;title\007red'`, "red"},
+		"a command that begins with -x": {`printf '%s' -x`, "-x"},
+	} {
+		r, err := command.Command{}.Turn(t.Context(), s, turn(t, c.script))
+		if err != nil || r.Kind != "" || !strings.Contains(r.Output, c.kept) || !utf8.ValidString(r.Output+r.Summary) {
+			t.Errorf("%s: %q (%.80q … %d bytes), %v", name, r.Kind, r.Output, len(r.Output), err)
+		}
+	}
+}
+
+func TestEnvironmentIsTheTurns(t *testing.T) {
+	t.Setenv("LEAKED_SECRET", "of the orchestrator")
+	tr := turn(t, "env; pwd")
+	tr.Env = append(tr.Env, "OWN=1")
+	r, err := command.Command{}.Turn(t.Context(), supervisor(t), tr)
+	if err != nil || strings.Contains(r.Output, "LEAKED_SECRET") || !strings.Contains(r.Output, "OWN=1\n") || !strings.Contains(r.Output, tr.Dir) {
+		t.Errorf("%q, %v", r.Output, err)
 	}
 }
 

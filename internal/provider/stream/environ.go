@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,12 +77,24 @@ func runs(path string) bool {
 // askPatience is what the slowest of the programs needs to start on a machine that is busy.
 const askPatience = 2 * time.Minute
 
+// askLimit bounds what such an answer may hold, in bytes. The longest are lists of sessions.
+const askLimit = 16 << 20
+
+// Why a program that is asked something is killed before it ends by itself.
+var (
+	errNoAnswer   = fmt.Errorf("no answer within %s", askPatience)
+	errLongAnswer = fmt.Errorf("it prints more than %d MiB", askLimit>>20)
+)
+
 // Ask runs a short command of an agent's program that starts no turn, and returns what it printed. It gets no
-// input, and its whole group is killed when it takes longer than two minutes.
+// input, and its whole group is killed when it takes longer than two minutes or prints without end.
 func Ask(ctx context.Context, dir string, env []string, argv ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	var out, complaints strings.Builder
+	ctx, done := context.WithTimeoutCause(ctx, askPatience, errNoAnswer)
+	defer done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	over := func() { cancel(errLongAnswer) }
+	out, complaints := bounded{most: askLimit, over: over}, bounded{most: askLimit, over: over}
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.Dir, c.Stdout, c.Stderr = dir, &out, &complaints
 	c.Env = append([]string{}, env...) // nil would be our own environment
@@ -94,9 +105,29 @@ func Ask(ctx context.Context, dir string, env []string, argv ...string) (string,
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return out.String(), errors.Join(fmt.Errorf("ask %s: %w", filepath.Base(argv[0]), err), said(complaints.String()))
+		err = fmt.Errorf("ask %s: %w", filepath.Base(argv[0]), err)
+		if last := LastLine(complaints.text.String()); last != "" {
+			err = fmt.Errorf("%w: %s", err, last)
+		}
+		return out.text.String(), err
 	}
-	return out.String(), nil
+	return out.text.String(), nil
+}
+
+// bounded keeps what is written to it up to a limit, and then calls over.
+type bounded struct {
+	text strings.Builder
+	most int
+	over func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if room := b.most - b.text.Len(); len(p) > room {
+		b.text.Write(p[:room])
+		b.over()
+		return len(p), nil // the program goes on until it is killed
+	}
+	return b.text.Write(p)
 }
 
 // Probe is Ask in a turn's folder, in its sandbox if it has one.
@@ -108,13 +139,6 @@ func Probe(ctx context.Context, t provider.Turn, env []string, argv ...string) (
 		}
 	}
 	return Ask(ctx, t.Dir, env, argv...)
-}
-
-func said(complaints string) error {
-	if line := LastLine(complaints); line != "" {
-		return errors.New(line)
-	}
-	return nil
 }
 
 // SameFolder says whether two paths name one folder.

@@ -31,7 +31,7 @@ func Inspect(ctx context.Context, name, standard string, env []string, install s
 	out, err := Ask(ctx, "", env, in.Path, "--version")
 	if err != nil {
 		in.Fix = "it is there but does not run: try `" + in.Path + " --version`"
-		return in, fmt.Errorf("inspect %s: %w", in.Path, err)
+		return in, err
 	}
 	if in.Version = version.FindString(out); in.Version == "" {
 		in.Version = LastLine(out)

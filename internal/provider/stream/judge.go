@@ -38,6 +38,9 @@ func judge(v Verdict, exit process.Exit, complaints string, at time.Time) provid
 		r.Kind = provider.KindRefused
 		r.Error = "not permitted: " + strings.Join(v.Denied, ", ") + " (see `permissions` of the agent)"
 	}
+	if r.Kind != "" && strings.TrimSpace(r.Error) == "" {
+		r.Error = "the agent failed without saying why"
+	}
 	if r.Kind == provider.KindLimit || r.Kind == provider.KindTransient {
 		if r.RetryAt.IsZero() {
 			r.RetryAt = RetryAt(r.Error, at)

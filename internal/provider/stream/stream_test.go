@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -208,6 +209,10 @@ func TestEnvironment(t *testing.T) {
 	if _, err := Ask(t.Context(), t.TempDir(), []string{"PATH=/usr/bin:/bin"}, "/bin/sh", "-c", "echo no luck >&2; exit 3"); err == nil ||
 		!strings.Contains(err.Error(), "no luck") {
 		t.Errorf("%v", err)
+	}
+	// One that prints without end is not listened to for ever, nor is all of it kept.
+	if out, err := Ask(t.Context(), t.TempDir(), []string{"PATH=/usr/bin:/bin"}, "/bin/sh", "-c", "yes & yes"); !errors.Is(err, errLongAnswer) || len(out) != askLimit {
+		t.Errorf("%d bytes, %v", len(out), err)
 	}
 	if out, err := Ask(t.Context(), t.TempDir(), nil, "/bin/sh", "-c", "echo ${HOME:-none}"); err != nil || out != "none\n" {
 		t.Errorf("%q, %v", out, err)
