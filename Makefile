@@ -85,6 +85,14 @@ orc-torture:
 bench-store: ## measure the store beside a C program (needs cc and SQLite's header) and the usual Go; DIR=where
 	$(GO) run ./test/benchstore $(if $(DIR),-dir $(DIR))
 
+.PHONY: bench-flood
+bench-flood: build ## 1,000 tasks whose 16 agents print 10,000 lines a second each: keys, memory, lost lines; FLAGS=-help
+	$(GO) run ./test/flood -orc bin/orc $(FLAGS)
+
+.PHONY: screenshots
+screenshots: build ## take the pictures of the manual anew, from a real run: docs/screens
+	$(GO) run ./test/screenshots -orc bin/orc
+
 .PHONY: kill-store
 kill-store: ## kill writers of the store at random moments and look for what is lost (needs sqlite3); N=kills SEED=first
 	$(GO) run ./test/killstore -kills $(or $(N),1000) $(if $(SEED),-seed $(SEED))

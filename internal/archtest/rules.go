@@ -69,6 +69,10 @@ var arrows = map[string][]string{
 	"test/rig":      {},
 	"test/bench":    {"internal/scheduler", "test/rig"},
 	"test/torture":  {"test/rig", "internal/fault", "internal/invariants", "internal/persistence", "internal/scheduler"},
+	// A program on a terminal, and those that look at it: pictures for the manual, and how fast it is in a flood.
+	"test/screen":      {},
+	"test/screenshots": {"test/rig", "test/screen"},
+	"test/flood":       {"test/rig", "test/screen"},
 	// Programs that look at the store alone, at what only it can show.
 	"test/benchstore": {"internal/persistence", "internal/scheduler"},
 	"test/killstore":  {"internal/persistence", "internal/scheduler", "internal/event"},
@@ -85,26 +89,28 @@ var arrows = map[string][]string{
 
 // fences says where a third party may be imported; one that is missing here may be imported nowhere.
 var fences = map[string][]string{
-	"charm.land/bubbletea":            {"internal/tui"},
-	"charm.land/lipgloss":             {"internal/tui"},
-	"charm.land/bubbles":              {"internal/tui"},
-	"github.com/charmbracelet":        {"internal/tui"},
-	"github.com/charmbracelet/x/ansi": {"internal/tui", "internal/progress", "internal/cli"}, // widths and truncation
-	"github.com/spf13/cobra":          {"internal/cli"},
-	"github.com/spf13/pflag":          {"internal/cli"},
-	"github.com/itchyny/gojq":         {"internal/cli"},
-	"github.com/modelcontextprotocol": {"internal/mcp"},
-	"modernc.org":                     {"internal/persistence"},
-	"go.yaml.in/yaml":                 {"internal/plan", "internal/config"},
-	"github.com/adrg/xdg":             {"internal/config", "internal/persistence", "internal/cli"},
-	"golang.org/x/sys":                {"internal/persistence", "internal/sandbox", "internal/cli", "cmd/orc"},
-	"golang.org/x/term":               {"internal/cli", "internal/progress", "internal/tui"},
-	"github.com/coder/acp-go-sdk":     {"internal/provider/acp"},
-	"github.com/creack/pty":           {testsOnly},
-	"github.com/google/go-cmp":        {testsOnly},
-	"github.com/rogpeppe/go-internal": {testsOnly},
-	"go.uber.org/goleak":              {testsOnly},
-	"pgregory.net/rapid":              {testsOnly},
+	"charm.land/bubbletea":                 {"internal/tui"},
+	"charm.land/lipgloss":                  {"internal/tui"},
+	"charm.land/bubbles":                   {"internal/tui"},
+	"github.com/charmbracelet":             {"internal/tui"},
+	"github.com/charmbracelet/x/vt":        {"test/screen"}, // a terminal's screen
+	"github.com/charmbracelet/ultraviolet": {"test/screen"},
+	"github.com/charmbracelet/x/ansi":      {"internal/tui", "internal/progress", "internal/cli", "test/screenshots"}, // widths and truncation; colours
+	"github.com/spf13/cobra":               {"internal/cli"},
+	"github.com/spf13/pflag":               {"internal/cli"},
+	"github.com/itchyny/gojq":              {"internal/cli"},
+	"github.com/modelcontextprotocol":      {"internal/mcp"},
+	"modernc.org":                          {"internal/persistence"},
+	"go.yaml.in/yaml":                      {"internal/plan", "internal/config"},
+	"github.com/adrg/xdg":                  {"internal/config", "internal/persistence", "internal/cli"},
+	"golang.org/x/sys":                     {"internal/persistence", "internal/sandbox", "internal/cli", "cmd/orc"},
+	"golang.org/x/term":                    {"internal/cli", "internal/progress", "internal/tui"},
+	"github.com/coder/acp-go-sdk":          {"internal/provider/acp"},
+	"github.com/creack/pty":                {testsOnly, "test/screen"},
+	"github.com/google/go-cmp":             {testsOnly},
+	"github.com/rogpeppe/go-internal":      {testsOnly},
+	"go.uber.org/goleak":                   {testsOnly},
+	"pgregory.net/rapid":                   {testsOnly},
 }
 
 // testsOnly stands for test files and contract suites (packages called …test).

@@ -74,6 +74,7 @@ type watch struct {
 	creation    *process.Lock // held until the run has an owner; nil = none
 	concurrency int           // 0 = the run's own
 	known       []event.Event // of an earlier owner: they happened before this command and are not shown again
+	again       bool          // it was over before this command
 }
 
 // created lets other commands create runs of the same plan again.

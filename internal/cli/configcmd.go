@@ -156,6 +156,7 @@ func newConfigPath(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "path",
 		Short:             "Where the files of settings and the data are",
+		Example:           "  orc config path\n  orc config path --jq .data",
 		Args:              between(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

@@ -136,32 +136,50 @@ func (a *App) openEditor(ctx context.Context, paths ...string) error {
 }
 
 func newConfigGet(a *App) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:               "get KEY",
 		Short:             "One setting's value",
-		Example:           "  orc config get agents.coder.model",
+		Example:           "  orc config get agents.coder.model\n  orc config get concurrency --jq '.settings[0].origin'",
 		Args:              between(1, 1),
 		ValidArgsFunction: completeKeys,
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := a.settingsHere()
-			if err != nil {
-				return err
-			}
-			s, ok := cfg.Setting(args[0])
-			if !ok {
-				if _, _, known := config.Field(args[0]); known {
-					return &ExitError{Code: ExitFailures, Err: errorf("%s is not set", args[0]), Hint: "orc config set " + args[0] + " VALUE"}
-				}
-				_, err := chosenSettings(cfg, args[0])
-				if err == nil {
-					err = usageError("orc config show "+args[0], "%s is more than one setting", args[0])
-				}
-				return err
-			}
-			_, err = fmt.Fprintln(a.Stdout, s.Value.Text)
-			return err
-		},
 	}
+	out := newOutput(cmd, settingsDocument{}, "settings")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		wanted, err := out.wanted(a, cmd)
+		if err != nil {
+			return err
+		}
+		cfg, err := a.settingsHere()
+		if err != nil {
+			return err
+		}
+		s, err := oneSetting(cfg, args[0])
+		if err != nil {
+			return err
+		}
+		if wanted {
+			return out.write(a, newSettingsDocument([]config.Setting{s}))
+		}
+		_, err = fmt.Fprintln(a.Stdout, s.Value.Text)
+		return err
+	}
+	return cmd
+}
+
+// oneSetting returns the setting of a key, and not those below it.
+func oneSetting(cfg *config.Config, key string) (config.Setting, error) {
+	s, ok := cfg.Setting(key)
+	if ok {
+		return s, nil
+	}
+	if _, _, known := config.Field(key); known {
+		return s, &ExitError{Code: ExitFailures, Err: errorf("%s is not set", key), Hint: "orc config set " + key + " VALUE"}
+	}
+	_, err := chosenSettings(cfg, key)
+	if err == nil {
+		err = usageError("orc config show "+key, "%s is more than one setting", key)
+	}
+	return s, err
 }
 
 // completeKeys completes the names of settings.

@@ -165,14 +165,14 @@ func (a *App) refuses(place settingsPlace, c tui.Change) (why string, err error)
 	if err != nil {
 		return "", fmt.Errorf("read the configuration: %w", err)
 	}
-	for _, x := range list.Errors() {
-		why = x.Message
-		if x.Help != "" {
-			why += " (" + x.Help + ")"
-		}
-		return why, nil
+	if !list.HasErrors() {
+		return "", nil
 	}
-	return "", nil
+	x := list.Errors()[0]
+	if x.Help == "" {
+		return x.Message, nil
+	}
+	return x.Message + " (" + x.Help + ")", nil
 }
 
 // Agents are the roles as orc agents list has them.

@@ -29,12 +29,13 @@ func newHelp(a *App) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at := cmd.Root()
-			for _, word := range args {
+			for i, word := range args {
 				var next *cobra.Command
 				var names []string
 				for _, c := range at.Commands() {
 					names = append(names, c.Name())
-					if c.Name() == word || c.HasAlias(word) {
+					// A topic may have the name of a command: it is meant where nothing follows.
+					if (c.Name() == word || c.HasAlias(word)) && (i == len(args)-1 || !c.IsAdditionalHelpTopicCommand()) {
 						next = c
 					}
 				}

@@ -33,8 +33,8 @@ func manPage(root *cobra.Command) string {
 	manFlags(&b, root.PersistentFlags())
 	b.WriteString(".SH COMMANDS\n")
 	manCommands(&b, root)
-	for _, topic := range []string{topicExitCodes, topicEnvironment, topicFiles, topicKeys, topicPlan, topicJSON} {
-		title, text, _ := strings.Cut(strings.TrimSpace(topic), "\n\n")
+	for _, topic := range newHelpTopics() {
+		title, text, _ := strings.Cut(strings.TrimSpace(topic.Long), "\n\n")
 		fmt.Fprintf(&b, ".SH %s\n%s", roffText(strings.ToUpper(title)), roffProse(text))
 	}
 	return b.String()
@@ -117,13 +117,3 @@ func roffLines(text string) string {
 	}
 	return ".nf\n" + strings.Join(lines, "\n") + "\n.fi\n"
 }
-
-const topicFiles = `
-Files
-
-  $XDG_CONFIG_HOME/orc/config.yaml   your settings (~/.config/orc)
-  .orc/config.yaml                   the repository's settings
-  .orc/config.local.yaml             yours for this repository; not committed
-  $XDG_DATA_HOME/orc/orc.db          runs, tasks, sessions, conversations (~/.local/share/orc)
-  $XDG_DATA_HOME/orc/ws              the workspaces of tasks
-`

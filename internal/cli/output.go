@@ -41,6 +41,7 @@ func newOutput(cmd *cobra.Command, doc any, primary string) *output {
 		cmd.Annotations = map[string]string{}
 	}
 	cmd.Annotations[jsonFields] = strings.Join(fieldNames(o.doc), ", ")
+	cmd.Annotations[jsonDocument] = o.doc.Name()
 	return o
 }
 
@@ -51,6 +52,9 @@ func (o *output) prints(doc any, primary string) {
 
 // jsonFields is the annotation that tells the help page which fields a command's JSON has.
 const jsonFields = "json"
+
+// jsonDocument is the annotation that names the type of its document, for docs/json.md.
+const jsonDocument = "document"
 
 // wanted says whether a program reads the output. It also answers `--json=`, which asks for the names.
 func (o *output) wanted(a *App, cmd *cobra.Command) (wanted bool, err error) {

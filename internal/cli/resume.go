@@ -124,7 +124,7 @@ func (w *watch) resume(ctx context.Context, o watching, raises []persistence.Req
 		}
 	}
 	if waits(list) && len(waiting)+len(raises) == 0 { // else a word was given that may let it go on
-		return w.leave(ctx)
+		return w.stillWaits(ctx)
 	}
 	if !w.yes && w.app.interactive() && !w.app.globals.noInput {
 		ok, err := w.app.confirm("Go on?", true)
@@ -141,6 +141,23 @@ func (w *watch) resume(ctx context.Context, o watching, raises []persistence.Req
 		}
 	}
 	return w.goOn(ctx, o)
+}
+
+// stillWaits says what a person has to do before going on can change anything.
+func (w *watch) stillWaits(ctx context.Context) error {
+	p, err := w.app.load(ctx, w.store, w.run)
+	if err != nil {
+		return err
+	}
+	if err := w.app.tell("Nothing can go on before you have decided:"); err != nil {
+		return err
+	}
+	for _, next := range waitCommands(p) {
+		if err := w.app.tell("  %-36s %s", next[0], next[1]); err != nil {
+			return err
+		}
+	}
+	return w.leave(ctx)
 }
 
 // told corrects what resuming does with tasks on which a person has given their word while nobody owned the run.
@@ -228,6 +245,7 @@ func (w *watch) goOn(ctx context.Context, o watching) (err error) {
 	if w.known, err = w.store.Events(ctx, w.run.ID, 0, 0); err != nil {
 		return err
 	}
+	w.again = w.run.State.Terminal()
 	return w.start(ctx, o)
 }
 

@@ -115,8 +115,8 @@ func (a *App) writeStatus(w io.Writer, p *picture) error {
 		fmt.Fprintf(&b, "%s\n", pt.dim(fmt.Sprintf("  and %d that are done or wait; all of them: orc status %s -v", hidden, p.run.ID)))
 	}
 	counts := joinCounts(p.counts())
-	if total != nil {
-		counts += " · " + total.long(p.run.Options.Budget)
+	if used := total.long(p.run.Options.Budget); used != "" {
+		counts += " · " + used
 	}
 	fmt.Fprintf(&b, "\n  %s\n", counts)
 	if !a.globals.quiet {
@@ -342,26 +342,8 @@ func nextCommands(p *picture) []string {
 	case p.interrupted || r.State == scheduler.RunPaused:
 		add("orc resume "+string(r.ID), "go on; what is done stays done")
 	case r.State == scheduler.RunWaiting || len(p.needsYou()) > 0:
-		if parts := p.spentParts(); len(parts) > 0 {
-			add("orc resume --budget "+view.More("", parts), "give the run more, and go on")
-		}
-		for _, t := range p.needsYou() {
-			if word := p.wordOn(t); len(word) > 0 {
-				for _, c := range word {
-					add(c[0], c[1])
-				}
-				continue
-			}
-			if q, ok := pressing(openQuestions(p.last(t.ID))); ok {
-				add(fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: "+some(numbered(q.Options)))
-				continue
-			}
-			add(fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for")
-		}
-		for _, at := range p.conflicts() {
-			for _, d := range decisions(r, at) {
-				add(d[0], d[1])
-			}
+		for _, c := range waitCommands(p) {
+			add(c[0], c[1])
 		}
 		if len(p.approvals()) > 0 && !p.alive {
 			add("orc resume "+string(r.ID), "go on, when you have said it")
@@ -382,6 +364,29 @@ func nextCommands(p *picture) []string {
 		next = append([]string{""}, next...)
 	}
 	return next
+}
+
+// waitCommands are what a person can do about what the run waits for.
+func waitCommands(p *picture) (list [][2]string) {
+	r := p.run
+	if parts := p.spentParts(); len(parts) > 0 {
+		list = append(list, [2]string{"orc resume --budget " + view.More("", parts), "give the run more, and go on"})
+	}
+	for _, t := range p.needsYou() {
+		if word := p.wordOn(t); len(word) > 0 {
+			list = append(list, word...)
+			continue
+		}
+		if q, ok := pressing(openQuestions(p.last(t.ID))); ok {
+			list = append(list, [2]string{fmt.Sprintf("orc answer %s '…'", t.ID), "or a number: " + some(numbered(q.Options))})
+			continue
+		}
+		list = append(list, [2]string{fmt.Sprintf("orc show %s %s", r.ID, t.ID), "what it waits for"})
+	}
+	for _, at := range p.conflicts() {
+		list = append(list, decisions(r, at)...)
+	}
+	return list
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -5,12 +5,15 @@ import "github.com/spf13/cobra"
 // newHelpTopics returns the pages of `orc help TOPIC`: commands that do nothing and have only a text.
 func newHelpTopics() []*cobra.Command {
 	return []*cobra.Command{
+		{Use: "agents", Short: "Who does the work, and how to try it", Long: topicAgents},
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: topicExitCodes},
 		{Use: "environment", Short: "The variables that are read", Long: topicEnvironment},
+		{Use: "files", Short: "Where everything is", Long: topicFiles},
 		{Use: "json", Short: "Output for programs: --json, --jq and --template", Long: topicJSON},
 		{Use: "keys", Short: "The keys while a run is shown", Long: topicKeys},
 		{Use: "plan", Short: "How a plan is written", Long: topicPlan},
 		{Use: "plan-errors", Short: "What the codes of a plan's errors mean", Long: topicPlanErrors},
+		{Use: "recovery", Short: "What to do when something stopped, failed or conflicts", Long: topicRecovery},
 	}
 }
 
@@ -69,6 +72,60 @@ States of a run: running, waiting, paused, completed, failed, canceled. "interru
 running run has lost its owner: orc resume.
 `
 
+const topicAgents = `
+Agents
+
+A task with a prompt names a role (agent: coder); the settings say which program does it. Roles without a provider are done
+by the first of claude, codex, goose, opencode and gemini that is installed.
+
+  orc agents list                                 the roles, who does them, and what is missing
+  orc agents test coder                           one tiny real turn: the only proof of a login
+  orc config set agents.coder.provider codex      who does it, in this repository; --user: in all of yours
+  orc config set agents.coder.model MODEL
+  orc config show agents --origin                 and where that comes from
+
+permissions of a role: read-only looks; edit, the default, writes in its workspace; full is whatever the agent wants.
+sandbox: required has the system confine it too, or nothing starts. An agent asks you by the tool ask:
+
+  orc status                                      lists what waits for you
+  orc answer TASK 2                               a number, or your own words
+
+More: docs/agents.md, docs/security.md
+`
+
+const topicRecovery = `
+When something stopped, failed or conflicts
+
+Nothing that was done is lost: each change is stored before it counts, and all work is saved in git. Begin with
+
+  orc status                          says what is the matter, and which command comes next
+
+Stopped, crashed or killed
+  orc resume                          goes on; finished tasks do not run again, agents keep their sessions
+
+A task failed
+  orc logs TASK                       what it printed
+  orc show TASK                       its attempts, gates and conversation
+  orc retry TASK --note "use S256"    once more, and tell it what you know
+  orc edit                            when the plan was wrong: what is done stays done
+
+Two tasks changed the same lines
+  orc show TASK                       the files, the lines and the other task
+  orc retry TASK                      again, on top of what is merged
+  orc cancel TASK                     leave it out
+
+Your branch and the run changed the same lines: orc merge stops before your branch moves
+  orc merge --edit                    opens the files; then orc merge --continue
+  orc merge --skip TASK               the rest without that task
+  orc merge --abort                   back to before
+
+Work that was not merged
+  orc restore TASK                    brings it back into a new branch
+  orc merge                           takes what is done now, and leaves the rest
+
+More: docs/recovery.md
+`
+
 const topicPlan = `
 A plan is a YAML (or JSON) file
 
@@ -97,6 +154,22 @@ A plan is a YAML (or JSON) file
   orc plan show                 what runs, in which order
   orc plan schema               the JSON Schema, for editors
   orc init                      writes a first plan and its schema
+`
+
+const topicFiles = `
+Files
+
+  $XDG_CONFIG_HOME/orc/config.yaml   your settings (~/.config/orc)
+  .orc/config.yaml                   the repository's settings
+  .orc/config.local.yaml             yours for this repository; not committed
+  $XDG_DATA_HOME/orc/orc.db          runs, tasks, sessions, conversations (~/.local/share/orc)
+  $XDG_DATA_HOME/orc/ws              the workspaces of tasks
+  $XDG_DATA_HOME/orc/runs            logs of tasks, and what owners of runs need
+  $XDG_STATE_HOME/orc/trust.json     what you trust (~/.local/state/orc)
+  refs/heads/orc/RUN                 the merged work of a run, in your repository
+  refs/orc/RUN/…                     what is saved of each attempt
+
+orc config path prints those that count here.
 `
 
 const topicKeys = `

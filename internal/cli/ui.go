@@ -68,7 +68,7 @@ func (w *watch) tui(ctx context.Context) (tui.Options, error) {
 		}
 	}
 	return tui.Options{
-		In: w.app.Stdin, Out: w.app.Stdout, Run: seen, Source: w.source(), Helm: d, Lanes: lanes(tasks),
+		In: w.app.Stdin, Out: w.app.Stdout, Run: seen, Source: w.source(), Helm: d, Lanes: lanes(tasks), Again: w.again,
 		Stop:  func(force bool) error { return w.requestStop(ctx, force) },
 		Tail:  w.lastLine,
 		Color: w.app.colorOn(w.app.Stdout), Unicode: w.app.unicode(), Motion: w.app.Getenv("ORC_REDUCED_MOTION") == "",

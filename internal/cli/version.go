@@ -25,9 +25,10 @@ type versionDocument struct {
 
 func newVersion(a *App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  between(0, 0),
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  orc version\n  orc version --jq .version",
+		Args:    between(0, 0),
 	}
 	out := newOutput(cmd, versionDocument{}, "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

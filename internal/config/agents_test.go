@@ -33,7 +33,7 @@ agents:
 agents:
   coder: {provider: codex}
   reviewer: {instructions_file: .orc/review.md}
-  senior: {instructions: Think.}
+  senior: {instructions: Think., fallback: coder}
   writer: {provider: qwen}
 `)
 	c := h.load()
@@ -45,7 +45,7 @@ agents:
 		t.Errorf("providers (-want +got):\n%s", diff)
 	}
 	wantAgents := map[string]plan.Agent{
-		"senior": {Provider: "claude", Model: "opus", Permissions: "full", Args: []string{"--x"}, Instructions: "Think."},
+		"senior": {Provider: "claude", Model: "opus", Permissions: "full", Args: []string{"--x"}, Instructions: "Think.", Fallback: "coder"},
 		// The model was meant for the provider that the user's file names.
 		"coder":    {Provider: "codex", Permissions: "edit"},
 		"reviewer": {Permissions: "read-only", Instructions: "Look closely.\n"}, "orchestrator": {Permissions: "read-only"},
@@ -91,23 +91,26 @@ func TestWhatOfAProjectNeedsTrust(t *testing.T) {
 func TestMistakesOfProvidersAndAgents(t *testing.T) {
 	key := "sk" + "-ant-" + strings.Repeat("a1", 20)
 	for text, want := range map[string]string{
-		"providers: {x: {command: y}}":                          "provider `x` has no `driver` [missing-key]",
-		"providers: {x: {driver: claud}}":                       "`driver` cannot be `claud` [bad-value]",
-		"providers: {x: {driver: acp}}":                         "provider `x` has no `command` [missing-key]",
-		"providers: {claude: {transport: x}}":                   "unknown key `transport` in provider `claude` [unknown-key]",
-		"providers: {claude: {env: [A=1]}}":                     "`A=1` is no name of a variable [bad-value]",
-		"providers: {claude: {set: {A: " + key + "}}}":          "this looks like a secret key [secret]",
-		"providers: {claude: {args: [--key, " + key + "]}}":     "this looks like a secret key [secret]",
-		"providers: {claude: {set: {ORC_RUN: x}}}":              "`ORC_RUN` is no name of a variable that can be set [bad-value]",
-		"providers: {Claude: {}}":                               "provider `Claude` can only have",
-		"agents: {x: {provider: cluade}}":                       "`provider` cannot be `cluade` [bad-value]",
-		"agents: {x: {model: m}}":                               "agent `x` has no `provider` [missing-key]",
-		"agents: {coder: {model: m}}":                           "agent `coder` has a model or arguments and no `provider` [missing-key]",
-		"agents: {coder: {command: m}}":                         "agent `coder` has no `provider` [missing-key]",
-		"agents: {coder: {provider: command}}":                  "agent `coder` has no `command` [missing-key]",
-		"agents: {coder: {provider: claude, command: x}}":       "agent `coder` has both `provider: claude` and `command` [conflicting-keys]",
-		"agents: {coder: {provider: claude, permissions: all}}": "`permissions` cannot be `all` [bad-value]",
-		"agents: {coder: {instructions_file: ../../x}}":         "instructions file `../../x` is outside",
+		"providers: {x: {command: y}}":                                   "provider `x` has no `driver` [missing-key]",
+		"providers: {x: {driver: claud}}":                                "`driver` cannot be `claud` [bad-value]",
+		"providers: {x: {driver: acp}}":                                  "provider `x` has no `command` [missing-key]",
+		"providers: {claude: {transport: x}}":                            "unknown key `transport` in provider `claude` [unknown-key]",
+		"providers: {claude: {env: [A=1]}}":                              "`A=1` is no name of a variable [bad-value]",
+		"providers: {claude: {set: {A: " + key + "}}}":                   "this looks like a secret key [secret]",
+		"providers: {claude: {args: [--key, " + key + "]}}":              "this looks like a secret key [secret]",
+		"providers: {claude: {set: {ORC_RUN: x}}}":                       "`ORC_RUN` is no name of a variable that can be set [bad-value]",
+		"providers: {Claude: {}}":                                        "provider `Claude` can only have",
+		"agents: {x: {provider: cluade}}":                                "`provider` cannot be `cluade` [bad-value]",
+		"agents: {x: {model: m}}":                                        "agent `x` has no `provider` [missing-key]",
+		"agents: {coder: {model: m}}":                                    "agent `coder` has a model or arguments and no `provider` [missing-key]",
+		"agents: {coder: {command: m}}":                                  "agent `coder` has no `provider` [missing-key]",
+		"agents: {coder: {provider: command}}":                           "agent `coder` has no `command` [missing-key]",
+		"agents: {coder: {provider: claude, command: x}}":                "agent `coder` has both `provider: claude` and `command` [conflicting-keys]",
+		"agents: {coder: {fallback: nobody}}":                            "agent `coder` falls back on the agent `nobody`, which is not defined [unknown-agent]",
+		"agents: {coder: {fallback: coder}}":                             "agents fall back on each other: coder → coder [bad-fallback]",
+		"agents: {coder: {fallback: tester}, tester: {fallback: coder}}": "agents fall back on each other: coder → tester → coder [bad-fallback]",
+		"agents: {coder: {provider: claude, permissions: all}}":          "`permissions` cannot be `all` [bad-value]",
+		"agents: {coder: {instructions_file: ../../x}}":                  "instructions file `../../x` is outside",
 		"env: [A-B]": "`env` cannot be `A-B` [bad-value]",
 	} {
 		h := newHome(t)

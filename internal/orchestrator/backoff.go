@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orchestrator/internal/event"
 	"orchestrator/internal/persistence"
 	"orchestrator/internal/provider"
 	"orchestrator/internal/scheduler"
@@ -98,6 +99,20 @@ func (e *Engine) park(b *batch, t *tracked) {
 	b.t.Events = append(b.t.Events, e.sayWaiting(a))
 	e.parked[a.Task] = a.NotBefore
 	e.must(b, scheduler.Parked{Task: a.Task})
+}
+
+// sayWaiting is the event of an attempt that waits until a time.
+func (e *Engine) sayWaiting(a *persistence.Attempt) event.Event {
+	reason := oneLine(a.Work.Reason)
+	if a.Work.Wait == persistence.WaitCircuit {
+		reason += " (" + a.Work.Account + " fails again and again: one attempt tries then, the rest when that has worked)"
+	}
+	if to := e.run.Options.Agents[e.presentRole(e.tasks[a.Task])].Fallback; to != "" && a.Work.Fallback == nil && a.Work.Wait != persistence.WaitBackOff {
+		reason += ", or sooner with " + to
+	}
+	return e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
+		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: reason, Until: a.NotBefore.UTC(),
+	})
 }
 
 // holdAccount keeps the agents of an account from starting until a time; zero = until a person lifts it.

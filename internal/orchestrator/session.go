@@ -370,17 +370,6 @@ func sizeOf(path string) (int64, error) {
 	return st.Size(), nil
 }
 
-// sayWaiting is the event of an attempt that waits until a time.
-func (e *Engine) sayWaiting(a *persistence.Attempt) event.Event {
-	reason := oneLine(a.Work.Reason)
-	if a.Work.Wait == persistence.WaitCircuit {
-		reason += " (" + a.Work.Account + " fails again and again: one attempt tries then, the rest when that has worked)"
-	}
-	return e.event(event.TaskWaiting, a.Task, a.Number, event.Detail{
-		Status: string(scheduler.TaskRunning), Phase: string(scheduler.PhaseWaiting), Reason: reason, Until: a.NotBefore.UTC(),
-	})
-}
-
 // phaseOf is the event of an attempt's present phase.
 func (e *Engine) phaseOf(a *persistence.Attempt) event.Event {
 	return e.event(event.TaskPhase, a.Task, a.Number, event.Detail{Status: string(scheduler.TaskRunning), Phase: string(a.Phase)})

@@ -70,7 +70,8 @@ func (o *RunOptions) Bounded() bool {
 	return !o.Budget.IsZero() || !o.TaskBudget.IsZero() || len(o.BudgetOf) > 0
 }
 
-// Spent is what the turns of an attempt used of a budget, and those of agents that were asked its questions. What nobody priced costs nothing.
+// Spent is what the turns of an attempt used of a budget, and those of agents that were asked its questions. What nobody
+// priced costs nothing.
 func (w *Work) Spent() (b scheduler.Budget) {
 	if w == nil {
 		return b

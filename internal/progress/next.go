@@ -87,7 +87,10 @@ func (s *summary) whenWaiting() []command {
 				commands = append(commands, command{"orc resume --budget " + view.More(t.ID, t.Parts), "give it more, and go on"})
 			}
 		default:
-			if i == 0 {
+			switch {
+			case len(t.Paths) == 0:
+				commands = append(commands, command{"orc answer " + t.ID + " '…'", "in your words, or the number of an option"})
+			case i == 0:
 				commands = append(commands,
 					command{"orc diff " + t.ID, "what it changed"},
 					command{"orc retry " + t.ID, "do it again on top of what is merged"})
@@ -95,10 +98,25 @@ func (s *summary) whenWaiting() []command {
 		}
 	}
 	commands = append(commands, command{"orc status", "how each task stands"})
-	if len(s.run.Parts) == 0 {
+	switch {
+	case s.conflictsOnly():
+		commands = append(commands, s.finished()...)
+	case len(s.run.Parts) == 0:
 		commands = append(commands, command{"orc resume", "go on"})
 	}
 	return commands
+}
+
+// conflictsOnly says that the run waits for nothing but what a person does about conflicts: going on without that would
+// change nothing.
+func (s *summary) conflictsOnly() bool {
+	waits := s.run.Waits()
+	for _, t := range waits {
+		if t.Wants != "" || len(t.Paths) == 0 {
+			return false
+		}
+	}
+	return len(waits) > 0 && len(s.run.Parts) == 0
 }
 
 // finished offers the work of the tasks that are done.

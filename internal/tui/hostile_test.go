@@ -99,8 +99,25 @@ func disputed(r rune) bool {
 
 // visits are the ways into every view.
 var visits = [][]string{
-	nil, {"h"}, {"l", "l"}, {"enter"}, {"enter", "enter"}, {"esc", "esc", "3"}, {"1", "a"}, {"tab"}, {"t", "z"}, {"esc", ",", "enter", "z", "enter"}, {"w"},
-	{"1"}, {"esc", "L", "k"}, {"esc", ":"}, {"x", "enter"}, {"esc", "esc", "?"}, {"esc", "/", "n"}, {"esc", "x"}, {"y"},
+	nil,
+	{"h"},
+	{"l", "l"},
+	{"enter"},
+	{"enter", "enter"},
+	{"esc", "esc", "3"},
+	{"1", "a"},
+	{"tab"},
+	{"t", "z"},
+	{"esc", ",", "enter", "z", "enter"},
+	{"w"},
+	{"1"},
+	{"esc", "L", "k"},
+	{"esc", ":"},
+	{"x", "enter"},
+	{"esc", "esc", "?"},
+	{"esc", "/", "n"},
+	{"esc", "x"},
+	{"y"},
 }
 
 func roam(t *testing.T, text string, width, height int) {

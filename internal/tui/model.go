@@ -179,10 +179,10 @@ func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 	return m.advance()
 }
 
-// leave ends the view while the run goes on.
+// leave ends the view while the run goes on, or behind the panes may be over.
 func (m *model) leave() {
 	if !m.closing {
-		m.closing, m.result.Left = true, true
+		m.closing, m.result.Left = true, m.panes == nil || !m.panes.over
 	}
 }
 

@@ -46,8 +46,10 @@ func (c *clerk) Asks(context.Context, string) ([]Ask, error) { return c.asks, c.
 
 func (c *clerk) Verbs(task string) []Verb {
 	return []Verb{
-		{Line: "status 7f3c", About: "what is done"}, {Line: "retry 7f3c " + task, About: "try it again"},
-		{Line: "answer 7f3c " + task, Wants: "ANSWER", About: "answer a question"}, {Line: "edit 7f3c", About: "change the plan"},
+		{Line: "status 7f3c", About: "what is done"},
+		{Line: "retry 7f3c " + task, About: "try it again"},
+		{Line: "answer 7f3c " + task, Wants: "ANSWER", About: "answer a question"},
+		{Line: "edit 7f3c", About: "change the plan"},
 		{Line: "merge 7f3c", About: "bring it into your branch"},
 	}
 }
@@ -346,6 +348,19 @@ func TestTheRunsEndDoesNotCloseThePanes(t *testing.T) {
 	_, cmd = m.Update(tea.KeyPressMsg{Code: 's', Text: "s"})
 	if !quits(cmd) {
 		t.Error("leaving them does not end the view of a run that is over")
+	}
+}
+
+func TestLeavingThePanesAfterTheEndIsNotLeavingTheRun(t *testing.T) {
+	for over, want := range map[bool]bool{false: true, true: false} {
+		m := opened(&clerk{}, 120, 20, midway()...)
+		if over {
+			m.Update(batch{events: []event.Event{{Seq: 99, Kind: event.RunFinished, Time: at(9, 0), Detail: event.Detail{State: "failed"}}}, err: io.EOF})
+		}
+		m.Update(tea.KeyPressMsg{Code: 'q', Text: "q"})
+		if m.result.Left != want {
+			t.Errorf("over %v: left %v, want %v", over, m.result.Left, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package tui
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -47,16 +48,14 @@ func steadyCluster(cluster string) string {
 			}
 			return r
 		}, cluster)
-		first, size := ansi.FirstGraphemeCluster(cluster, ansi.WcWidth)
-		if agreed(cluster) || size == 0 {
+		if agreed(cluster) {
 			return cluster
 		}
-		for _, r := range first {
-			if one := string(r); agreed(one) {
-				return one
-			}
-			return "?"
+		r, _ := utf8.DecodeRuneInString(cluster)
+		if one := string(r); agreed(one) {
+			return one
 		}
+		return "?"
 	}
 	if agreed(cluster) {
 		return cluster

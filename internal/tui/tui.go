@@ -3,9 +3,9 @@
 // show the graph of tasks and, of the chosen one, what it says, prints and changes; what a person does there goes
 // through a Helm. The view is only a client: leaving it never ends the run.
 //
-// The region is drawn at most ten times a second and only when something changed; without motion, or while
-// nothing runs, the clock in it is moved once a second and nothing else happens. What agents print is made safe
-// before it is shown, and every line is cut to the terminal's width.
+// What happens is gathered and shown at most ten times a second, and only when something changed; what a key does is
+// shown at once. Without motion, or while nothing runs, the clock in it is moved once a second and nothing else happens.
+// What agents print is made safe before it is shown, and every line is cut to the terminal's width.
 package tui
 
 import (
@@ -22,8 +22,11 @@ import (
 	"orchestrator/internal/view"
 )
 
-// frame is the shortest time between two drawings.
+// frame is the shortest time between two drawings of what happens.
 const frame = 100 * time.Millisecond
+
+// refreshes is how often a second the screen is compared with what it should be: a key must not wait for the next frame.
+const refreshes = 60
 
 // bell rings the terminal's.
 const bell = "\a"
@@ -59,7 +62,9 @@ type Options struct {
 	Helm  Helm
 	Lanes []Lane
 	// Open begins with the panes, which stay when the run comes to its end; a run that is over is shown, too.
-	Open    bool
+	Open bool
+	// Again says that the run was over and has a new owner, whose first event makes it go on: it is shown.
+	Again   bool
 	Color   bool
 	Unicode bool
 	Motion  bool
@@ -78,7 +83,7 @@ type Result struct {
 // or the context is done; the cause of the latter is returned. The live region is gone by then. Signals are the
 // caller's: it cancels the context. An error in writing to the terminal ends the view and is returned.
 func Run(ctx context.Context, o Options) (Result, error) {
-	if o.Run.State.Terminal() && !o.Open {
+	if o.Run.State.Terminal() && !o.Open && !o.Again {
 		return Result{}, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -136,7 +141,7 @@ func (m *model) greet(ctx context.Context, batches <-chan batch) error {
 func (m *model) live(ctx context.Context, batches <-chan batch) (Result, error) {
 	out := newScreen(m.Out)
 	options := []tea.ProgramOption{
-		tea.WithInput(m.In), tea.WithOutput(out.output()), tea.WithFPS(int(time.Second / frame)), tea.WithoutSignalHandler(),
+		tea.WithInput(m.In), tea.WithOutput(out.output()), tea.WithFPS(refreshes), tea.WithoutSignalHandler(),
 	}
 	if m.Environ != nil {
 		options = append(options, tea.WithEnvironment(m.Environ))

@@ -9,6 +9,8 @@
 //	test "$FAKE_TURN" = 1 && fail limit "usage limit reached" 1900000000
 //	say "done"
 //
+// `ask QUESTION [OPTION…]` and `complete SUMMARY` use the tools of the turn's first server; ANSWER holds what was said.
+//
 // FAKE_TURN counts the turns of the session, FAKE_RESUME is not empty in one that was gone on with, FAKE_FOLDER holds
 // the session's prompts so far by their numbers, and PROMPT is this turn's. What ends without an exit of its own has
 // ended well.
@@ -18,8 +20,10 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"orchestrator/internal/process"
@@ -55,9 +59,26 @@ func (Fake) Turn(ctx context.Context, l provider.Launcher, t provider.Turn) (pro
 	if t.Resume {
 		resume = "yes"
 	}
-	env := append(append([]string(nil), t.Env...), "FAKE_SESSION="+t.Session, "FAKE_RESUME="+resume)
+	env := append(append([]string(nil), t.Env...), "FAKE_SESSION="+t.Session, "FAKE_RESUME="+resume, "FAKE_TOOLS="+tools(t.Servers))
 	argv := append([]string{"/bin/sh", "-c", prelude, "fake", t.Program}, t.Args...)
 	return stream.Run(ctx, l, t, stream.Program{Argv: argv, Env: env}, newDecoder(t))
+}
+
+// tools is the shell command that starts the first server; empty = there is none.
+func tools(servers []provider.Server) string {
+	if len(servers) == 0 {
+		return ""
+	}
+	s := servers[0]
+	words := []string{"env"}
+	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
+		words = append(words, name+"="+s.Env[name])
+	}
+	words = append(append(words, s.Command), s.Args...)
+	for i, w := range words {
+		words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	return strings.Join(words, " ")
 }
 
 // Finish judges a turn that ended while nobody watched.

@@ -22,6 +22,30 @@ fail() { # fail KIND TEXT [SECONDS SINCE 1970]: a provider.Kind, and until when
 	line "fail $1 ${3:-0} $(flat "$2")"
 	exit 1
 }
+json() { printf '"%s"' "$(flat "$*" | sed -e 's/"/\\"/g')"; }
+use() { # use TOOL JSON: calls a tool of the first server; what it says is in ANSWER
+	test -n "$FAKE_TOOLS" || fail invalid "there are no tools"
+	pipes="$sessions/$FAKE_SESSION.pipes"
+	rm -rf "$pipes" && mkdir "$pipes" && mkfifo "$pipes/in" "$pipes/out" || exit 9
+	/bin/sh -c "exec $FAKE_TOOLS" <"$pipes/in" >"$pipes/out" &
+	exec 3>"$pipes/in" 4<"$pipes/out"
+	line '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"fake","version":"0"}}}' >&3
+	read -r reply <&4 || fail crashed "the tools do not answer"
+	line '{"jsonrpc":"2.0","method":"notifications/initialized"}' >&3
+	line "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"$1\",\"arguments\":$2}}" >&3
+	read -r reply <&4 || fail crashed "the tool $1 does not answer"
+	exec 3>&- 4<&-
+	wait
+	rm -rf "$pipes"
+	ANSWER=$(line "$reply" | sed -n 's/.*"text":"\(.*\)"}\].*/\1/p')
+}
+ask() { # ask QUESTION [OPTION...]: the person's answer is in ANSWER afterwards
+	wanted=$(json "$1") options=
+	shift
+	for option; do options="$options${options:+,}$(json "$option")"; done
+	use ask "{\"question\":$wanted,\"options\":[$options]}"
+}
+complete() { use task_complete "{\"summary\":$(json "$*")}"; } # says that the task is done
 until_file() { while ! test -e "$1"; do sleep 0.02; done; }
 hang() { trap '' TERM; while :; do sleep 1; done; }
 
