@@ -35,25 +35,32 @@ func world() *Redactor {
 func TestSecretsAreTakenOut(t *testing.T) {
 	r := world()
 	for in, want := range map[string]string{
-		"the key is value-of-the-key.":                                      "the key is [redacted].",
-		"value-of-the-key-and-more":                                         "[redacted]",
-		"login: correct horse battery!":                                     "login: [redacted]!",
-		`{"x":"say \"hello\" now"}`:                                         `{"x":"[redacted]"}`,
-		"first line of it\nand second line of it":                           "[redacted]\nand [redacted]",
-		"abc 12345678 /home/ann/project":                                    "abc 12345678 /home/ann/project",
-		"tokenizer-value stays":                                             "tokenizer-value stays",
-		"clone https://ann:hunter2@host/x":                                  "clone https://ann:[redacted]@host/x",
-		"http://localhost:8080/a@b":                                         "http://localhost:8080/a@b",
-		"a " + pem() + " z":                                                 "a [redacted] z",
-		"cut " + pem()[:100]:                                                "cut [redacted]",
-		pem()[100:] + " z":                                                  "[redacted] z",
-		`{"x":"say \"hello\" now","y":"\u003cb\u003e \"quoted\" \u00fcnd"}`: `{"x":"[redacted]","y":"[redacted]"}`,
-		`"<b> \"quoted\" ünd" "<b> \"quoted\" \u00fcnd"`:                    `"[redacted]" "[redacted]"`,
-		"https://host/?q=%3Cb%3E+%22quoted%22+%C3%BCnd":                     "https://host/?q=[redacted]",
-		"": "",
+		"the key is value-of-the-key.":            "the key is [redacted].",
+		"value-of-the-key-and-more":               "[redacted]",
+		"login: correct horse battery!":           "login: [redacted]!",
+		`{"x":"say \"hello\" now"}`:               `{"x":"[redacted]"}`,
+		"first line of it\nand second line of it": "[redacted]\nand [redacted]",
+		"abc 12345678 /home/ann/project":          "abc 12345678 /home/ann/project",
+		"tokenizer-value stays":                   "tokenizer-value stays",
+		"clone https://ann:hunter2@host/x":        "clone https://ann:[redacted]@host/x",
+		"http://localhost:8080/a@b":               "http://localhost:8080/a@b",
+		"a " + pem() + " z":                       "a [redacted] z",
+		"cut " + pem()[:100]:                      "cut [redacted]",
+		pem()[100:] + " z":                        "[redacted] z",
+		"":                                        "",
 	} {
 		if got := r.String(in); got != want {
 			t.Errorf("String(%q) = %q, want %q", in, got, want)
+		}
+	}
+	for _, text := range []string{
+		`{"x":"\u003cb\u003e \"quoted\" \u00fcnd"}`,
+		"\"<b> \\\"quoted\\\" \u00fcnd\"",
+		"\"<b> \\\"quoted\\\" \\u00fcnd\"",
+		"https://host/?q=%3Cb%3E+%22quoted%22+%C3%BCnd",
+	} {
+		if got := r.String(text); strings.Contains(got, "quoted") || !strings.Contains(got, Mark) {
+			t.Errorf("String(%q) = %q", text, got)
 		}
 	}
 	for _, k := range keys {
