@@ -74,11 +74,38 @@ func (m *model) asked(msg asksMsg) {
 	case msg.err != nil:
 		m.notice = view.SanitizeLine(msg.err.Error())
 		return
+	case len(msg.asks) == 0 && m.inConflict(msg.task):
+		m.openConflict(msg.task)
+		return
 	case len(msg.asks) == 0:
 		m.notice = "it waits for something that is not decided here: see Info (l)"
 		return
 	}
 	m.openAsk(msg.task, msg.asks, 0)
+}
+
+func (m *model) inConflict(task string) bool {
+	t := m.Run.Task(task)
+	return t != nil && t.NeedsYou() && len(t.Paths) > 0
+}
+
+// openConflict asks what is to become of work that conflicts with what was merged before it.
+func (m *model) openConflict(task string) {
+	m.panes.dialog = &dialog{
+		title: task + " is in conflict",
+		body: "Others were merged first that changed " + view.List(m.Run.Task(task).Paths, 3) +
+			", too. Its work is saved, and nothing of it is merged.",
+		options: []string{"do it again on what is merged now", "the same, and tell it something", "give it up"},
+		pick: func(option int) tea.Cmd {
+			switch option {
+			case 0:
+				return m.do(Deed{Kind: Retry, Task: task})
+			case 1:
+				return m.note()
+			}
+			return m.do(Deed{Kind: Cancel, Task: task})
+		},
+	}
 }
 
 // openAsk opens one of the things that a task wants to know.

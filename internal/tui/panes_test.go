@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +216,23 @@ func TestPanesBeginAtWhatNeedsThePerson(t *testing.T) {
 	}
 	if s := seen(t, m); !strings.Contains(s, "answer done") {
 		t.Errorf("nothing is said of it:\n%s", s)
+	}
+}
+
+func TestAConflictIsDecidedInThePanes(t *testing.T) {
+	conflict := event.Event{Time: at(3, 0), Kind: event.TaskConflict, Task: "oauth-client", Attempt: 1, Detail: event.Detail{Paths: []string{"x.txt"}}}
+	c := &clerk{}
+	m := opened(c, 120, 30, append(midway()[:4], conflict)...)
+	press(m, "a")
+	if s := seen(t, m); !strings.Contains(s, "oauth-client is in conflict") || !strings.Contains(s, "changed x.txt") {
+		t.Fatalf("no question in\n%s", s)
+	}
+	press(m, "1")
+	press(m, "a", "2", "m", "enter")
+	press(m, "a", "3")
+	want := []Deed{{Kind: Retry, Task: "oauth-client"}, {Kind: Retry, Task: "oauth-client", Text: "m"}, {Kind: Cancel, Task: "oauth-client"}}
+	if !slices.Equal(c.deeds, want) {
+		t.Errorf("done %+v, want %+v", c.deeds, want)
 	}
 }
 
