@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"orchestrator/internal/event"
@@ -200,10 +201,10 @@ func TestAnswerOfThePersonWhoIsFasterCounts(t *testing.T) {
 }
 
 func TestReferralOutlivesItsOwner(t *testing.T) {
-	began := false
+	var began atomic.Bool
 	r, s, _ := referring(t, func(n int) string {
 		if n == 1 {
-			began = true
+			began.Store(true)
 			return print(said{Usage: provider.Usage{Input: 40}}) + "sleep 300\n"
 		}
 		return print(said{Usage: provider.Usage{Input: 2}}) + end(provider.Result{Summary: "DECISION: answer\nThe left one."})
@@ -217,7 +218,7 @@ func TestReferralOutlivesItsOwner(t *testing.T) {
 		ended <- err
 	}()
 	r.asked("Which way?")
-	r.until("the other agent is at work", func() bool { return began && r.question().Referral.Open && len(r.question().Referral.Used) == 1 })
+	r.until("the other agent is at work", func() bool { return began.Load() && r.question().Referral.Open && len(r.question().Referral.Used) == 1 })
 	r.steal()
 	e.Stop(true)
 	if err := <-ended; err == nil {

@@ -169,7 +169,12 @@ func (t *Terminal) PID() int { return t.cmd.Process.Pid }
 
 // Close gives the terminal back; a program that is still on it hangs up.
 func (t *Terminal) Close() error {
-	err := errors.Join(t.tty.Close(), t.emu.Close())
+	err := t.tty.Close()
+	<-t.read
+	// The emulator's own Close may not come while somebody reads of it, so its end is told by the pipe.
+	if pipe, ok := t.emu.InputPipe().(io.Closer); ok {
+		err = errors.Join(err, pipe.Close())
+	}
 	<-t.replied
-	return err
+	return errors.Join(err, t.emu.Close())
 }
