@@ -78,7 +78,7 @@ func planItem(p *plan.Plan, path string) (item trust.Item, ok bool) {
 	for _, gate := range gates {
 		add(gate)
 	}
-	for _, t := range p.Tasks() {
+	for _, t := range slices.Concat(p.Tasks(), p.Templates()) {
 		setup(p.SetupOf(t.ID))
 		add(t.Command)
 		for _, gate := range t.Verify {

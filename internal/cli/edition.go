@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,7 +88,7 @@ func (e *edition) spread(ctx context.Context, o plan.Options, c consent) error {
 			return err
 		}
 	}
-	e.new, err = e.app.spread(ctx, repo, e.new, e.cfg, e.run.Base, o)
+	e.new, err = e.app.spread(ctx, repo, e.new, e.cfg, e.run.Base, o, e.run.Options.Lists)
 	return err
 }
 
@@ -133,10 +134,13 @@ func (e *edition) part(stored []*scheduler.Task) []*scheduler.Task {
 func (e *edition) request(tasks []*scheduler.Task) {
 	p := e.new
 	workflows, of := p.Workflows()
+	items, budgets := p.Items(), p.BudgetOf()
+	maps.DeleteFunc(budgets, func(id scheduler.TaskID, _ scheduler.Budget) bool { _, part := items[id]; return !part })
 	e.r = orchestrator.EditRequest{
 		Name: p.Name, Description: p.Description, PlanPath: e.run.PlanPath, Plan: string(p.Source.Text), Context: p.Context, Tasks: tasks,
 		Options: persistence.RunOptions{
-			StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks), FreshSessions: p.FreshSessions(), Items: p.Items(),
+			StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks), FreshSessions: p.FreshSessions(), Items: items,
+			Lists: within(listsOf(p, e.run.Options.Lists), tasks), BudgetOf: budgets,
 			QuestionsOf: p.QuestionsOf(), Questions: e.app.questions(p, e.cfg),
 			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Workflows: workflows, WorkflowOf: of, Merge: mergingOf(p, e.cfg),
 		},
@@ -161,7 +165,7 @@ func (e *edition) otherBudgets() bool {
 	if e.old.Budget() != e.new.Budget() || e.old.TaskBudget() != e.new.TaskBudget() {
 		return true
 	}
-	for id, b := range e.new.BudgetOf() {
+	for id, b := range e.text.BudgetOf() {
 		if e.old.BudgetOf()[id] != b {
 			return true
 		}
@@ -193,7 +197,7 @@ func (e *edition) admit(ctx context.Context, o watching, trusted bool) error {
 		return err
 	}
 	in := a.inspector(e.cfg, e.run.Repository)
-	agents, err := in.agentsOf(ctx, e.new, e.r.Tasks)
+	agents, err := in.agentsOf(ctx, e.new, withTemplates(e.new, e.r.Tasks))
 	if err != nil {
 		return err
 	}

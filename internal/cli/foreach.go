@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,32 +16,38 @@ import (
 	"orchestrator/internal/plan"
 	"orchestrator/internal/process"
 	"orchestrator/internal/provider"
+	"orchestrator/internal/scheduler"
 	"orchestrator/internal/view"
 	"orchestrator/internal/workspace"
 )
 
 const (
-	listTime  = time.Minute
+	listTime  = plan.ListTime
 	listBytes = 1 << 20 // of what a command may print
 )
 
-// runsLists says whether commands have to be run before it is known which tasks a plan has.
+// runsLists says whether commands have to be run before it is known which tasks a plan has at the start of its run.
 func runsLists(p *plan.Plan) bool {
-	for _, e := range p.Each() {
-		if e.Run != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Each(), func(e plan.Each) bool { return e.Run != "" && !e.Ready })
+}
+
+// makesLists says whether commands have to be run before all tasks of a plan are known.
+func makesLists(p *plan.Plan) bool {
+	return slices.ContainsFunc(p.Each(), func(e plan.Each) bool { return e.Run != "" })
 }
 
 // spread makes the tasks of the lists of a plan: those that stand in it, and those that its commands print, which are
-// run in a clone of the commit base. Consent to them was given.
-func (a *App) spread(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, base string, o plan.Options) (*plan.Plan, error) {
+// run in a clone of the commit base. Consent to them was given. Of the lists that tasks make, those are known that made has.
+func (a *App) spread(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, base string, o plan.Options, made map[scheduler.TaskID]persistence.List) (*plan.Plan, error) {
 	if len(p.Each()) == 0 {
 		return p, nil
 	}
 	o.Items = map[string][]string{}
+	for id, l := range listsOf(p, made) {
+		if l.Made {
+			o.Items[string(id)] = l.Items
+		}
+	}
 	if runsLists(p) {
 		if err := a.makeLists(ctx, repo, p, cfg, base, o.Items); err != nil {
 			return nil, err
@@ -66,7 +73,7 @@ func (a *App) makeLists(ctx context.Context, repo *workspace.Repository, p *plan
 			return err
 		}
 		for _, e := range p.Each() {
-			if e.Run == "" {
+			if e.Run == "" || e.Ready {
 				continue
 			}
 			if items[e.Task], err = makeList(ctx, l, s, e, env, cfg.Grace); err != nil {
@@ -119,10 +126,15 @@ func makeList(ctx context.Context, l provider.Launcher, s *scratch, e plan.Each,
 	if err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(strings.ToValidUTF8(string(text), "\uFFFD")) {
+	return listItems(string(text)), nil
+}
+
+// listItems are the lines of what a command printed that are not blank.
+func listItems(text string) (items []string) {
+	for line := range strings.Lines(strings.ToValidUTF8(text, "\uFFFD")) {
 		if line = strings.TrimSpace(line); line != "" {
 			items = append(items, line)
 		}
 	}
-	return items, nil
+	return items
 }

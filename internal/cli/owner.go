@@ -282,7 +282,8 @@ func (o *ownership) engine(ctx context.Context, cfg *config.Config, concurrency 
 			return &recording{s, o.record}, nil
 		},
 		Providers: o.app.providers(), Redact: o.app.secretsOf(o.run).String,
-		Tools: o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
+		Expand: o.app.expand(cfg),
+		Tools:  o.tools(self), Folder: o.folder, Area: area, Journal: filepath.Join(o.folder, exitJournal),
 		Environ: o.app.Environ, Lease: o.lease, Confine: confine, Desk: o.deskHere(),
 		Concurrency: concurrency, Grace: cfg.Grace, OutputLimit: cfg.OutputLimit,
 		StallTimeout: cfg.StallTimeout, ToolTimeout: cfg.ToolTimeout, Now: o.app.Now, Log: log,

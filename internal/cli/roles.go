@@ -178,7 +178,11 @@ func (in *inspector) agentsOf(ctx context.Context, p *plan.Plan, tasks []*schedu
 	}
 	steps, of := p.Workflows()
 	for _, t := range tasks {
-		if name, has := of[t.ID]; has && agents[t.AgentRole].Provider == plan.CommandProvider {
+		name, has := of[t.ID]
+		if late := p.TemplateWorkflow(t.ID); late != "" && t.AgentRole != "" {
+			name, has = late, true
+		}
+		if has && agents[t.AgentRole].Provider == plan.CommandProvider {
 			return nil, noSession(t.AgentRole, name)
 		}
 	}

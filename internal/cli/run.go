@@ -193,7 +193,7 @@ func (a *App) loadPlan(path string, cfg *config.Config) (*plan.Plan, error) {
 // spreadForRun makes the tasks of the plan's lists. With --dry-run no command is run, and a list that one makes stays a
 // single task.
 func (a *App) spreadForRun(ctx context.Context, repo *workspace.Repository, p *plan.Plan, cfg *config.Config, o runFlags) (*plan.Plan, error) {
-	if len(p.Each()) == 0 || o.dryRun && runsLists(p) {
+	if len(p.Each()) == 0 || o.dryRun && makesLists(p) {
 		return p, nil
 	}
 	rev := p.Base
@@ -209,7 +209,7 @@ func (a *App) spreadForRun(ctx context.Context, repo *workspace.Repository, p *p
 			return nil, err
 		}
 	}
-	return a.spread(ctx, repo, p, cfg, base, planOptions(cfg))
+	return a.spread(ctx, repo, p, cfg, base, planOptions(cfg), nil)
 }
 
 // consentToRun fails unless a person agrees to what the settings and the plan run.
@@ -295,7 +295,7 @@ func (a *App) frame(ctx context.Context, repo *workspace.Repository, p *plan.Pla
 		Concurrency: concurrency, Mark: randomHex(16), CreatedAt: a.Now().UTC(),
 		Options: persistence.RunOptions{
 			FailFast: o.failFast, Pass: cfg.Env, StrictWrites: p.StrictWrites(), Setup: p.Setup(), Setups: setups(p, tasks),
-			FreshSessions: p.FreshSessions(), Items: p.Items(), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg), Limits: cfg.Limits,
+			FreshSessions: p.FreshSessions(), Items: p.Items(), Lists: within(listsOf(p, nil), tasks), QuestionsOf: p.QuestionsOf(), Questions: a.questions(p, cfg), Limits: cfg.Limits,
 			Approve: p.Approve(), ApproveOf: p.ApproveOf(), Budget: budget, TaskBudget: p.TaskBudget(), BudgetOf: p.BudgetOf(),
 			Sandbox: commandSandbox(cfg), SandboxWrites: a.sandboxWrites(cfg), Workflows: workflows, WorkflowOf: workflowOf,
 			Merge: mergingOf(p, cfg),
@@ -309,7 +309,7 @@ func (a *App) admit(ctx context.Context, p *plan.Plan, cfg *config.Config, tasks
 		return err
 	}
 	in := a.inspector(cfg, run.Repository)
-	agents, err := in.agentsOf(ctx, p, tasks)
+	agents, err := in.agentsOf(ctx, p, withTemplates(p, tasks))
 	if err != nil {
 		return err
 	}

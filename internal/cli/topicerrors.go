@@ -54,7 +54,7 @@ Tasks
   implied-need        a task that it needs waits for this one anyway (warning)
   overlap             tasks that may write the same files never run together (warning)
   no-isolation        it writes into your own checkout; nothing is saved (warning)
-  early-list          its for_each is listed before what it needs has run (warning)
+  early-list          its for_each is listed before what it needs has run: when: ready (warning)
   no-verify           nothing checks the work of its agent (warning)
   single-chain        no two tasks can run at the same time (warning)
 `

@@ -215,7 +215,7 @@ func (at *attempt) work(exit *recordedExit) (provider.Result, error) {
 		return at.converse(agent, exit)
 	}
 	turn := provider.Turn{
-		ID: turnID(a), Dir: at.dir(), Command: command, Log: a.Log, Grace: e.o.Grace, OutputLimit: e.o.OutputLimit,
+		ID: turnID(a), Dir: at.dir(), Command: command, Log: a.Log, Out: e.outOf(a), Grace: e.o.Grace, OutputLimit: e.o.OutputLimit,
 	}
 	if at.task.Prompt != "" {
 		turn.Prompt, turn.PromptFile = at.task.Prompt, e.promptFile(a)
@@ -266,6 +266,9 @@ func (at *attempt) dir() string {
 func (at *attempt) outcome() (*string, error) {
 	if at.a.Work != nil {
 		return at.summary(), nil
+	}
+	if l, makes := at.e.options().Lists[at.a.Task]; makes {
+		return new(listResult(l.Items)), nil
 	}
 	p, command, err := at.e.providerOf(at.task)
 	if err != nil {

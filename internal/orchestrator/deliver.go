@@ -41,6 +41,11 @@ func (at *attempt) deliver(from scheduler.Phase) *ended {
 			}
 			return nil
 		}
+		if e.outOf(a) != "" {
+			end := at.failed("the command of a list must not change files; it changed "+some(saved.changed), false)
+			end.events = append(events, end.events...)
+			return &end
+		}
 		at.a.Phase = scheduler.PhaseMerging
 		done := e.event(event.TaskSaved, a.Task, a.Number, event.Detail{
 			Phase: string(a.Phase), Commit: a.Saved, Ref: a.SavedRef, Files: a.Files, Additions: a.Additions, Deletions: a.Deletions,

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 // waitingEdit is an edit that waits until attempts have ended that it changes or takes away. Until it is made, its
 // request is not consumed: another owner would begin with it anew.
 type waitingEdit struct {
-	id int64
-	r  EditRequest
+	id   int64
+	r    EditRequest
+	list *listing // that it is made for, and no request; nil = a person's
 }
 
 // actionEdited marks the events of tasks that an edit puts back: their next attempt begins anew.
@@ -29,6 +31,9 @@ func (e *Engine) takeEdit(b *batch, q persistence.Request) {
 	r, err := readEdit(q.Payload)
 	if err == nil {
 		err = e.compare(r).refusal(e.all())
+	}
+	if late := lateList(e.run.Options.Lists, r.Options.Lists); err == nil && late != "" {
+		err = fmt.Errorf("the list of task %s was made meanwhile: do the same again", late)
 	}
 	if err != nil {
 		b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: q.ID, Error: err.Error()})
@@ -100,8 +105,14 @@ func (e *Engine) setOptions(b *batch, o persistence.RunOptions) {
 // makeEdit makes an edit true in one transition: the new plan, what is put back for it, and what starts.
 func (e *Engine) makeEdit(b *batch, d Edit) {
 	r := e.edit.r
-	b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: e.edit.id})
+	list := e.edit.list
+	if list == nil {
+		b.t.Requests = append(b.t.Requests, persistence.RequestDone{ID: e.edit.id})
+	} else {
+		b.acks = append(b.acks, list.answer)
+	}
 	e.edit = nil
+	e.refuseListings(b, errPlanMoved)
 	progress := map[scheduler.TaskID]scheduler.Progress{}
 	for id, t := range e.tasks {
 		p, known := e.state.Progress(id)
@@ -119,10 +130,7 @@ func (e *Engine) makeEdit(b *batch, d Edit) {
 	e.remove(b, d)
 	e.define(b, d, r)
 	e.freeze()
-	b.t.Events = append(b.t.Events, e.event(event.RunEdited, "", 0, event.Detail{
-		Name: r.Name, Message: "the plan was edited: " + d.String(), Total: len(e.order), Concurrency: e.slots,
-		State: string(scheduler.RunRunning), Counts: e.counts(),
-	}))
+	b.t.Events = append(b.t.Events, e.sayMade(d, r, list))
 	e.sayEdited(b, d)
 	e.putBack(b, d, progress)
 	e.rebuild(b, progress)
@@ -134,8 +142,17 @@ func (e *Engine) takeOptions(b *batch, d Edit, r EditRequest) {
 	n := r.Options
 	o.Agents, o.Setup, o.Setups, o.StrictWrites, o.FreshSessions = n.Agents, n.Setup, n.Setups, n.StrictWrites, n.FreshSessions
 	o.Approve, o.ApproveOf = n.Approve, n.ApproveOf
-	o.Items, o.Workflows, o.WorkflowOf, o.Merge = n.Items, n.Workflows, n.WorkflowOf, n.Merge
+	o.Lists, o.Items, o.Workflows, o.WorkflowOf, o.Merge = n.Lists, n.Items, n.Workflows, n.WorkflowOf, n.Merge
 	o.Questions, o.QuestionsOf = n.Questions, n.QuestionsOf
+	for id, own := range n.BudgetOf { // what a person has given a task more stays
+		if _, has := o.BudgetOf[id]; !has {
+			o.BudgetOf = maps.Clone(o.BudgetOf)
+			if o.BudgetOf == nil {
+				o.BudgetOf = map[scheduler.TaskID]scheduler.Budget{}
+			}
+			o.BudgetOf[id] = own
+		}
+	}
 	o.Canceled, o.Stopped = false, nil
 	o.Removed = slices.DeleteFunc(slices.Clone(o.Removed), func(id scheduler.TaskID) bool { return slices.Contains(d.Added, id) })
 	o.Removed = append(o.Removed, d.Removed...)

@@ -24,8 +24,9 @@ type EditRequest struct {
 	Context           string
 	Concurrency       int // attempts at a time; 0 = as before
 	Tasks             []*scheduler.Task
-	// Options are those that come from the plan: Agents, Setup, Setups, StrictWrites, FreshSessions, Items,
-	// Questions, QuestionsOf, Approve, ApproveOf, Workflows, WorkflowOf, Merge. The others stay as they are.
+	// Options are those that come from the plan: Agents, Setup, Setups, StrictWrites, FreshSessions, Items, Lists,
+	// Questions, QuestionsOf, Approve, ApproveOf, Workflows, WorkflowOf, Merge, and BudgetOf of tasks
+	// that have none yet. The others stay as they are.
 	Options persistence.RunOptions
 }
 
@@ -284,6 +285,7 @@ func changedKeys(a, b *scheduler.Task, before, after persistence.RunOptions) []s
 	add("retry", slices.Contains(before.FreshSessions, a.ID) == slices.Contains(after.FreshSessions, a.ID))
 	add("strict_writes", slices.Contains(before.StrictWrites, a.ID) == slices.Contains(after.StrictWrites, a.ID))
 	add("for_each", before.Items[a.ID] == after.Items[a.ID])
+	add("for_each", makesList(before, a.ID) == makesList(after, a.ID))
 	add("approve", slices.Equal(before.Approvals(a.ID), after.Approvals(a.ID)))
 	add("questions", questionsFor(before, a.ID) == questionsFor(after, a.ID))
 	add("workflow", reflect.DeepEqual(before.StepsOf(a.ID), after.StepsOf(a.ID)))
@@ -296,6 +298,11 @@ func modeOf(t *scheduler.Task) scheduler.FailureMode {
 		return scheduler.FailHard
 	}
 	return t.FailureMode
+}
+
+func makesList(o persistence.RunOptions, id scheduler.TaskID) bool {
+	_, makes := o.Lists[id]
+	return makes
 }
 
 func questionsFor(o persistence.RunOptions, id scheduler.TaskID) string {

@@ -83,8 +83,11 @@ type Options struct {
 	Owner      string // random name of this owner process
 	PID        int
 	Host       string
-	Tools      *provider.Server // the MCP server that agents are offered; it gets its attempt by ORC_ variables; nil = none
-	Takeover   bool             // the caller has proof that no other owner lives
+	// Expand makes a list that a task has made into the run's plan with its tasks. Its error fails the attempt. Needed where
+	// the run has lists that are made while it goes on.
+	Expand   func(Expansion) (EditRequest, error)
+	Tools    *provider.Server // the MCP server that agents are offered; it gets its attempt by ORC_ variables; nil = none
+	Takeover bool             // the caller has proof that no other owner lives
 
 	// Confine says how the commands of an attempt are confined; a nil Cell, or no Confine, means that they are not.
 	Confine func(Room) (Cell, error)
@@ -138,6 +141,7 @@ type Engine struct {
 	holds      map[string]hold                // agents that do not start, by account
 	frozen     atomic.Pointer[frozen]         // what attempts read of the plan
 	edit       *waitingEdit                   // nil = none
+	listings   []listing                      // lists that wait until it is made
 	relook     bool                           // requests wait that could not be taken when they came
 	slots      int                            // attempts at a time
 	durations  persistence.Durations          // of earlier runs

@@ -10,6 +10,7 @@ import (
 // frozen is the plan as attempts read it: their goroutines look at it while the loop may be making an edit, so that it
 // never changes; an edit puts another one in its place. Of a task only what the plan says is read, never its status.
 type frozen struct {
+	run     persistence.Run // its plan; its options are those below
 	options persistence.RunOptions
 	context string
 	order   []scheduler.TaskID
@@ -18,7 +19,7 @@ type frozen struct {
 
 // freeze makes the present plan the one that attempts read. Called by the loop only.
 func (e *Engine) freeze() {
-	f := &frozen{options: e.run.Options, context: e.run.Context, order: e.order, tasks: make(map[scheduler.TaskID]*scheduler.Task, len(e.tasks))}
+	f := &frozen{run: e.run, options: e.run.Options, context: e.run.Context, order: e.order, tasks: make(map[scheduler.TaskID]*scheduler.Task, len(e.tasks))}
 	f.options.Agents = maps.Clone(f.options.Agents)
 	for id, t := range e.tasks {
 		f.tasks[id] = t.task

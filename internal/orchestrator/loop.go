@@ -225,6 +225,8 @@ func (e *Engine) take(b *batch, in input) {
 		b.after = append(b.after, func() { in.answer <- over })
 	case worked:
 		e.closeCircuit(b, in.account)
+	case listing:
+		e.takeListing(b, in)
 	case heldAsk:
 		x := heldAnswer{hold: e.rawHold(in.role), over: e.standIn(in.role)}
 		b.after = append(b.after, func() { in.answer <- x })
@@ -240,6 +242,7 @@ func (e *Engine) takeEnded(b *batch, in ended) {
 	t := e.tasks[in.attempt.Task]
 	t.cancel = nil
 	delete(e.running, in.attempt.Task)
+	e.dropListing(in.attempt.Task)
 	t.dropReferrals(b)
 	if w := in.attempt.Work; !in.park || w == nil || w.Wait != persistence.WaitBackOff {
 		e.probeOver(in.attempt.Task)
@@ -349,6 +352,7 @@ func (e *Engine) beginStop(b *batch, force bool) {
 	if !e.stopping {
 		e.stopping = true
 		e.must(b, scheduler.Pause{})
+		e.stopListings(b)
 		if !force && e.deadline == nil {
 			e.deadline = time.After(e.o.Grace)
 		}

@@ -197,7 +197,7 @@ func (r *rig) engine() *orchestrator.Engine {
 			return s, err
 		},
 		Providers: providers, Tools: r.tools, Now: r.clock(), Concurrency: map[bool]int{true: 1}[r.one],
-		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true,
+		Folder: folder, Area: area, Journal: journal, Environ: r.environ, Owner: "test", PID: os.Getpid(), Takeover: true, Expand: expandSimply,
 		Grace: r.grace, OutputLimit: r.limit, StallTimeout: r.stall,
 	})
 	if err != nil {

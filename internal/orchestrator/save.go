@@ -39,6 +39,7 @@ func (at *attempt) keep(what string, end ended) ended {
 type kept struct {
 	notices []event.Event // what a person should know, such as a file that could not be saved
 	outside []string      // changed files that the task does not write
+	changed []string      // all changed files
 }
 
 // save seals the workspace's whole state to the attempt's ref. Idempotent.
@@ -61,6 +62,7 @@ func (e *Engine) save(ctx context.Context, a *persistence.Attempt, what string) 
 	for _, c := range saved.Changed {
 		a.Additions += c.Added
 		a.Deletions += c.Deleted
+		k.changed = append(k.changed, c.Path)
 	}
 	for _, n := range saved.Notices {
 		k.notices = append(k.notices, e.event(event.Notice, a.Task, a.Number, event.Detail{Message: n}))

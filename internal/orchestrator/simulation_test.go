@@ -88,6 +88,15 @@ func passes(gate string, files map[string]string) bool {
 	return gate != gateHalves || halves(files) < 2 || files["joined"] != ""
 }
 
+// simTree is the name of the tree that holds some files.
+func simTree(files map[string]string) string {
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&b, "%q %q ", path, files[path])
+	}
+	return b.String()
+}
+
 // simPlan is a random graph.
 type simPlan struct {
 	tasks       []*scheduler.Task

@@ -36,6 +36,7 @@ type world struct {
 	failed  map[string]int               // how often a command has said no: what a task itself remembers
 	edited  map[scheduler.TaskID]simTask // what tasks do by another plan; nil = there is none
 	words   int                          // that a person has given
+	printed map[scheduler.TaskID]string  // what the commands of lists print
 }
 
 type simCommit struct {
@@ -254,15 +255,6 @@ func (l *life) PlanMerge(_ context.Context, run, tip, message string) (m workspa
 	return m, err
 }
 
-// simTree is the name of the tree that holds some files.
-func simTree(files map[string]string) string {
-	var b strings.Builder
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(&b, "%q %q ", path, files[path])
-	}
-	return b.String()
-}
-
 func (l *life) Advance(_ context.Context, run string, m workspace.Merge) error {
 	return l.change(func() error {
 		ref := simRef(run, "integration")
@@ -412,7 +404,7 @@ func (p simProvider) Name() string { return "command" }
 // Turn does what the task's command would: it takes its time, changes files, and ends; the supervisor writes that
 // down. A command dies with its owner.
 func (p simProvider) Turn(ctx context.Context, _ provider.Launcher, t provider.Turn) (provider.Result, error) {
-	id, _, _ := strings.Cut(t.ID, ".")
+	id := t.ID[:strings.LastIndexByte(t.ID, '.')]
 	task := p.tasks[scheduler.TaskID(id)]
 	p.mu.Lock()
 	if other := p.edited[scheduler.TaskID(id)]; other.command == t.Command || task.id == "" {
@@ -425,7 +417,13 @@ func (p simProvider) Turn(ctx context.Context, _ provider.Launcher, t provider.T
 	case <-ctx.Done():
 		return provider.Result{}, context.Cause(ctx)
 	}
-	if err := p.change(func() error { task.write(p.folders[t.Dir]); return nil }); err != nil {
+	if err := p.change(func() error {
+		if t.Out != "" {
+			return os.WriteFile(t.Out, []byte(p.printed[scheduler.TaskID(id)]), 0o600)
+		}
+		task.write(p.folders[t.Dir])
+		return nil
+	}); err != nil {
 		return provider.Result{}, err
 	}
 	code := 0
@@ -469,7 +467,7 @@ func (l *life) engine(run scheduler.RunID, name string) (*orchestrator.Engine, e
 		Supervise:  func(context.Context) (orchestrator.Supervisor, error) { return simSupervisor{l}, nil },
 		Providers:  map[string]provider.Provider{"command": simProvider{l}},
 		Folder:     l.folder, Area: filepath.Join(l.folder, "ws"), Journal: l.journalPath(),
-		Owner: name, PID: 1, Takeover: true,
+		Owner: name, PID: 1, Takeover: true, Expand: expandSimply,
 	})
 }
 

@@ -104,6 +104,9 @@ func (at *attempt) working(exit *recordedExit) (scheduler.Phase, *ended) {
 	if at.step().Review {
 		return at.judged()
 	}
+	if end := at.listed(); end != nil {
+		return "", end
+	}
 	if len(at.task.Verify) > 0 {
 		return at.enter(scheduler.PhaseVerifying)
 	}

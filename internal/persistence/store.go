@@ -171,6 +171,8 @@ type RunOptions struct {
 	FreshSessions []scheduler.TaskID `json:"fresh_sessions,omitempty"`
 	// Items are what the tasks of a list were made for.
 	Items map[scheduler.TaskID]string `json:"items,omitempty"`
+	// Lists are the lists that tasks of the run make, by those tasks.
+	Lists map[scheduler.TaskID]List `json:"lists,omitempty"`
 	// What becomes of questions that agents ask: in the tasks named, and in all others. ask (or empty): they wait for a
 	// person. orchestrator: the agent OrchestratorRole is asked first. never: the agent is told to decide by itself. fail:
 	// the attempt fails.
@@ -195,6 +197,14 @@ type RunOptions struct {
 	// Workflows are the steps of workflows by name, the first being the task's own; WorkflowOf are the tasks that have one.
 	Workflows  map[string][]scheduler.Step `json:"workflows,omitempty"`
 	WorkflowOf map[scheduler.TaskID]string `json:"workflow_of,omitempty"`
+}
+
+// List is a list of tasks that a task of the run makes: each line that its command prints stands for one.
+type List struct {
+	Run    string   `json:"run"`              // the command
+	Prompt string   `json:"prompt,omitempty"` // the text of the prompt file of its tasks, as it was when the plan was read
+	Made   bool     `json:"made,omitempty"`   // Items is the list, which may be empty
+	Items  []string `json:"items,omitempty"`
 }
 
 // StepsOf are the steps of a task: those of its workflow, or its own work alone.

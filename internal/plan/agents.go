@@ -217,6 +217,9 @@ func (c *checker) setInstructionsFile(a *Agent, f document.Field) {
 	if !ok {
 		return
 	}
+	if c.files.frozen {
+		return
+	}
 	file := c.files.open(name)
 	if file.message != "" {
 		c.Error(f.Value, "bad-instructions-file", fmt.Sprintf("instructions file %s %s", diagnostic.Quote(name), file.message), file.help)

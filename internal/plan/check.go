@@ -18,8 +18,12 @@ type Options struct {
 	Workflows        map[string]Workflow // that the configuration defines
 	// Items are the lists that the commands of `for_each` made, by task; tasks with `for_each` become one for each item.
 	// nil = the lists are not known: such a task stands for all of its list.
+	// For one that is made while the run goes on, the same is true where Items does not have it.
 	Items map[string][]string
-	Dir   string // folder that prompt_file is relative to; "" = the folder of the plan file
+	// Prompts are the texts of prompt files, by the tasks that name them. Where it is not nil no file is read, and what
+	// it does not have is empty.
+	Prompts map[string]string
+	Dir     string // folder that prompt_file is relative to; "" = the folder of the plan file
 }
 
 // checker reads one plan. Its methods go on after whatever they find wrong.

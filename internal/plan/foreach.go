@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"orchestrator/internal/diagnostic"
@@ -11,8 +12,11 @@ import (
 	"orchestrator/internal/scheduler"
 )
 
-// MaxItems is how many tasks one `for_each` can make.
-const MaxItems = 1000
+// The bounds of a list.
+const (
+	MaxItems = 1000        // tasks that one `for_each` can make
+	ListTime = time.Minute // for the command that prints them
+)
 
 const (
 	itemWord = "${item}"
@@ -24,7 +28,14 @@ type Each struct {
 	Task  string
 	Items []string // nil with Run while the list is not made
 	Run   string   // the command whose lines of output are the items; empty = they stand in the plan
+	// Ready says that a task of the list's own id runs the command when what it needs is done; else it is run when the run
+	// starts. Prompt is the text of the prompt file of its tasks then: they are made when the file may be another one.
+	Ready  bool
+	Prompt string
 }
+
+// The words of `when`, the default first.
+var whens = []string{"start", "ready"}
 
 // each is what `for_each` says.
 type each struct {
@@ -59,8 +70,16 @@ var eachShape = either(shape{"type": "array", "items": line}, object("for_each")
 var eachKeys = []key[each]{
 	{
 		name: "run", shape: filled, required: true, examples: []any{"go list ./..."},
-		about: "Shell command that is run once when the run starts, in a clone of the commit that the run starts from. Each line that it prints is an item. At most a minute.",
+		about: "Shell command whose lines of standard output are the items. At most a minute.",
 		set:   func(c *checker, e *each, f document.Field) { e.Run, _ = c.Filled(f.Value, "`run`") },
+	},
+	{
+		name: "when", shape: choice(whens...), examples: []any{"ready"},
+		about: "When the command is run. start: once when the run starts, in a clone of the commit that the run starts from. ready: as a task of its own with this id, when what the task needs is done, in a workspace with the merged work; it must not change files. Default: start.",
+		set: func(c *checker, e *each, f document.Field) {
+			word, _ := c.Choice(f.Value, "`when`", whens, nil)
+			e.Ready = word == "ready"
+		},
 	},
 }
 
@@ -106,7 +125,13 @@ func (c *checker) listed() {
 		}
 		e := t.each
 		if e.Run != "" && c.o.Items != nil {
-			e.Items, e.given = c.o.Items[t.id], true
+			items, known := c.o.Items[t.id]
+			if e.given = known || !e.Ready; e.given {
+				e.Items = items
+			}
+		}
+		if e.Ready {
+			e.Prompt = t.file.text
 		}
 		switch bad := slices.IndexFunc(e.Items, func(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }); {
 		case bad >= 0:
@@ -114,9 +139,9 @@ func (c *checker) listed() {
 		case len(e.Items) > MaxItems:
 			c.Error(e.at, "too-large", fmt.Sprintf("the list of task `%s` has %d items; at most %d are allowed", t.id, len(e.Items), MaxItems), "")
 		}
-		if e.Run != "" && len(t.needs) > 0 {
+		if e.Run != "" && !e.Ready && len(t.needs) > 0 {
 			c.Warn(e.at, "early-list", fmt.Sprintf("the list of task `%s` is made when the run starts, before what it needs has run", t.id),
-				"put the work that makes the list into a run of its own, if the list depends on it")
+				"write `when: ready` beside `run`, if the list depends on it")
 		}
 		c.draft.each = append(c.draft.each, e.Each)
 	}
@@ -141,6 +166,13 @@ func (c *checker) spread() {
 			tasks = append(tasks, *t)
 			continue
 		}
+		if t.each.Ready && c.o.Items != nil {
+			tasks = append(tasks, maker(t))
+			d.templates = append(d.templates, *fold(t))
+			if len(t.each.Items) == 0 {
+				continue
+			}
+		}
 		parts := c.parts(t, taken)
 		if c.o.Items == nil {
 			tasks = append(tasks, *fold(t))
@@ -157,7 +189,9 @@ func (c *checker) spread() {
 	for i := range d.tasks {
 		t := &d.tasks[i]
 		d.index[t.id] = int32(i)
-		t.needs = needAll(t.needs, made)
+		if !t.listed {
+			t.needs = needAll(t.needs, made)
+		}
 		if edges += len(t.needs) + len(t.writes); edges > maxEdges {
 			c.Whole("too-large", fmt.Sprintf("the tasks have more than %d `needs` and `writes`", maxEdges), "")
 			return
@@ -184,6 +218,28 @@ func needAll(needs []document.Item, made map[string][]string) []document.Item {
 	return all
 }
 
+// maker is the task that makes the list of another one while the run goes on. It works where that one would.
+func maker(t *task) task {
+	m := *t
+	m.each, m.name = nil, "list of "+t.id
+	m.prompt, m.file, m.run = work{}, work{}, work{at: t.key, text: t.each.Run}
+	m.agent, m.workflow = document.Item{}, document.Item{}
+	m.writes, m.verify, m.verifies = nil, nil, true
+	m.approve = asked{at: t.key, steps: []scheduler.Approval{}}
+	m.timeout = ListTime
+	return m
+}
+
+// Templates are tasks that stand for those of the lists that are made while the run goes on: what these will be but for
+// their items. There are none while no list is known.
+func (p *Plan) Templates() []*scheduler.Task {
+	tasks := make([]*scheduler.Task, len(p.templates))
+	for i := range p.templates {
+		tasks[i] = p.compile(&p.templates[i])
+	}
+	return tasks
+}
+
 // fold makes the one task that stands for all of a list.
 func fold(t *task) *task {
 	folded := *t
@@ -207,6 +263,9 @@ func (c *checker) parts(t *task, taken map[string]bool) []task {
 	for _, item := range t.each.Items {
 		p := *t
 		p.each, p.made, p.item = nil, true, item
+		if t.each.Ready {
+			p.listed, p.needs = true, []document.Item{{Text: t.id, Node: t.each.at}}
+		}
 		p.id = partID(t.id, item, taken)
 		p.name = plainly(t.name, item)
 		switch p.name {

@@ -81,6 +81,64 @@ func TestAListThatIsNotMadeIsOneTask(t *testing.T) {
 	}
 }
 
+const readyList = `{run: "ls pkg", when: ready}`
+
+func TestAListOfTheRunIsMadeByATaskOfItsOwn(t *testing.T) {
+	for name, c := range map[string]struct {
+		items       map[string][]string
+		tasks, last string
+	}{
+		"not known": {map[string][]string{}, "first migrate last", "[migrate first]"},
+		"empty":     {map[string][]string{"migrate": nil}, "first migrate last", "[migrate first]"},
+		"made":      {map[string][]string{"migrate": {"a", "b c"}}, "first migrate migrate.a migrate.b-c last", "[migrate.a migrate.b-c first]"},
+	} {
+		p := spreadPlan(t, readyList, c.items)
+		tasks := p.Tasks()
+		if ids, last := taskIDs(tasks), fmt.Sprint(tasks[len(tasks)-1].DependsOn); ids != c.tasks || last != c.last {
+			t.Errorf("%s: %s, the last needs %s", name, ids, last)
+			continue
+		}
+		want := &scheduler.Task{
+			ID: "migrate", Name: "list of migrate", Command: "ls pkg", DependsOn: []scheduler.TaskID{"first"}, Timeout: ListTime,
+			FailureMode: scheduler.FailHard, Attempts: 1, Status: scheduler.TaskPending,
+		}
+		if diff := cmp.Diff(want, tasks[1]); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if all := p.Templates(); len(all) != 1 || all[0].Command == "ls pkg" || all[0].ID != "migrate" || len(all[0].Verify) != 2 {
+			t.Errorf("%s: %+v", name, all)
+		}
+		if approve, own := p.ApproveOf()["migrate"]; !own || len(approve) > 0 {
+			t.Errorf("%s: %v", name, approve)
+		}
+	}
+	p := spreadPlan(t, readyList, map[string][]string{"migrate": {"a"}})
+	if part := p.Tasks()[2]; fmt.Sprint(part.DependsOn) != "[migrate]" || part.Name != "Move a" {
+		t.Errorf("%+v", part)
+	}
+	if only, err := p.Select([]string{"migrate"}, nil); err != nil || taskIDs(only) != "migrate migrate.a" {
+		t.Error(err, taskIDs(only))
+	}
+	folded := spreadPlan(t, readyList, nil)
+	if tasks := folded.Tasks(); len(folded.Templates()) != 0 || tasks[1].Name != "Move ${item} × ?" {
+		t.Errorf("%+v", tasks[1])
+	}
+}
+
+func TestALateListReadsNoFile(t *testing.T) {
+	text := "version: 1\nagents: {coder: {provider: command, command: cat, instructions_file: gone.md}}\ntasks:\n" +
+		"  m: {for_each: {run: ls, when: ready}, prompt_file: gone.md, agent: coder}\n  other: {prompt_file: gone.md, agent: coder}\n"
+	p, found := Parse("p.yaml", []byte(text), Options{
+		Items: map[string][]string{"m": {"x"}}, Prompts: map[string]string{"m": "Do ${item}."},
+	})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	if part := p.Tasks()[1]; part.Prompt != "Do x." || p.Each()[0].Prompt != "Do ${item}." || !p.Each()[0].Ready {
+		t.Errorf("%+v %+v", part, p.Each())
+	}
+}
+
 func TestAnEmptyListIsATaskWithNothingToDo(t *testing.T) {
 	tasks := spreadPlan(t, "{run: ls}", map[string][]string{"migrate": nil}).Tasks()
 	nothing := tasks[1]
@@ -129,6 +187,8 @@ func TestWhatAListCannotBe(t *testing.T) {
 		"a map as item":         {`for_each: [{a: b}], run: x`, nil, "bad-type"},
 		"too many":              {`for_each: [` + strings.Join(many, ", ") + `], run: x`, nil, "too-large"},
 		"a glob out of it":      {`for_each: [..], writes: ["${item}/x"], run: x`, nil, "bad-glob"},
+		"another time":          {`for_each: {run: ls, when: late}, run: x`, nil, "bad-value"},
+		"too many of the run":   {`for_each: {run: ls, when: ready}, run: x`, many, "too-large"},
 		"too many lines":        {`for_each: {run: ls}, run: x`, many, "too-large"},
 		"a line with an escape": {`for_each: {run: ls}, run: x`, []string{"a\x1b"}, "control-character"},
 		"nothing to do":         {`for_each: [a]`, nil, "no-work"},
@@ -142,8 +202,10 @@ func TestWhatAListCannotBe(t *testing.T) {
 			t.Errorf("%s: %v", name, found)
 		}
 	}
-	_, found := Parse("p.yaml", []byte("version: 1\ntasks:\n  a: {run: x}\n  m: {needs: a, for_each: {run: ls}, run: x}\n"), Options{})
-	if found.HasErrors() || !slices.ContainsFunc(found, func(d diagnostic.Diagnostic) bool { return d.Code == "early-list" }) {
-		t.Errorf("%v", found)
+	for list, early := range map[string]bool{"{run: ls}": true, "{run: ls, when: start}": true, "{run: ls, when: ready}": false} {
+		_, found := Parse("p.yaml", []byte("version: 1\ntasks:\n  a: {run: x}\n  m: {needs: a, for_each: "+list+", run: x}\n"), Options{})
+		if found.HasErrors() || slices.ContainsFunc(found, func(d diagnostic.Diagnostic) bool { return d.Code == "early-list" }) != early {
+			t.Errorf("%s: %v", list, found)
+		}
 	}
 }

@@ -58,7 +58,7 @@ func readPlan(path string) ([]byte, *diagnostic.Diagnostic, error) {
 // to its folder unless o.Dir says otherwise. The plan is nil when the list has errors. The list is sorted.
 func Parse(name string, src []byte, o Options) (*Plan, diagnostic.List) {
 	c := &checker{Reader: document.Read(name, src), o: o}
-	c.files.dir = o.Dir
+	c.files.dir, c.files.frozen = o.Dir, o.Prompts != nil
 	if c.files.dir == "" {
 		c.files.dir = filepath.Dir(name)
 	}
@@ -90,12 +90,16 @@ func (p *Plan) forgetNodes() {
 		w.roles = nil
 		p.workflows[name] = w
 	}
-	for i := range p.tasks {
-		t := &p.tasks[i]
-		t.each = nil
-		t.key, t.agent.Node, t.workflow.Node, t.depAt, t.needs = nil, nil, nil, nil, nil
-		forget(t.writes)
+	forgetTasks := func(tasks []task) {
+		for i := range tasks {
+			t := &tasks[i]
+			t.each = nil
+			t.key, t.agent.Node, t.workflow.Node, t.depAt, t.needs = nil, nil, nil, nil, nil
+			forget(t.writes)
+		}
 	}
+	forgetTasks(p.tasks)
+	forgetTasks(p.templates)
 }
 
 // nameOf is the file's name without its extension.

@@ -29,6 +29,7 @@ type Plan struct {
 	strict      bool                // strict_writes of tasks that say nothing
 	each        []Each
 	made        map[string][]string // the tasks of each list, by the list's id; only once the lists are known
+	templates   []task              // stand for the tasks of the lists that are made while the run goes on
 	whole       settings            // what the plan says outside of defaults: questions
 	defaults    settings
 	merge       merging
@@ -75,6 +76,7 @@ type task struct {
 	each   *each   // nil = not given
 	made   bool    // it is one task of a list
 	item   string  // and is for this
+	listed bool    // it needs the task that makes the list, and nothing else
 	deps   []int32 // needs as indices, without duplicates and unknown ones; only once needs are resolved
 	depAt  []*document.Node
 }

@@ -26,6 +26,7 @@ type promptFiles struct {
 	prefix string // dir, relative to root
 	read   map[string]promptFile
 	failed error // why there is no root
+	frozen bool  // no file is read
 }
 
 type promptFile struct{ text, message, help string }
@@ -34,6 +35,10 @@ func (c *checker) setPromptFile(t *task, f document.Field) {
 	t.file.at = f.Key
 	name, ok := c.Line(f.Value, "`prompt_file`")
 	if !ok {
+		return
+	}
+	if c.files.frozen {
+		t.file.text = c.o.Prompts[t.id]
 		return
 	}
 	file := c.files.open(name)

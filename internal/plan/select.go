@@ -89,15 +89,15 @@ func (p *Plan) find(id string, unknown *UnknownTasksError) (int32, bool) {
 	return i, ok
 }
 
-// spreadOut names the tasks of a list instead of the list.
+// spreadOut names the tasks of a list instead of the list, beside the one that makes it.
 func (p *Plan) spreadOut(ids []string) []string {
 	var all []string
 	for _, id := range ids {
-		if made := p.made[strings.TrimSpace(id)]; made != nil {
-			all = append(all, made...)
-		} else {
+		made := p.made[strings.TrimSpace(id)]
+		if _, own := p.index[strings.TrimSpace(id)]; own || made == nil {
 			all = append(all, id)
 		}
+		all = append(all, made...)
 	}
 	return all
 }

@@ -270,7 +270,7 @@ func (p *Plan) workflowOf(t *task) (name string, w *Workflow) {
 	return name, &found
 }
 
-// Workflows are the workflows that tasks have, by name, and the tasks that have them.
+// Workflows are the workflows that tasks and templates have, by name, and the tasks that have them.
 func (p *Plan) Workflows() (steps map[string][]scheduler.Step, of map[scheduler.TaskID]string) {
 	for i := range p.tasks {
 		t := &p.tasks[i]
@@ -283,7 +283,27 @@ func (p *Plan) Workflows() (steps map[string][]scheduler.Step, of map[scheduler.
 		}
 		steps[name], of[scheduler.TaskID(t.id)] = w.Steps, name
 	}
+	for i := range p.templates {
+		if name, w := p.workflowOf(&p.templates[i]); w != nil {
+			if steps == nil {
+				steps = map[string][]scheduler.Step{}
+			}
+			steps[name] = w.Steps
+		}
+	}
 	return steps, of
+}
+
+// TemplateWorkflow is the workflow of the tasks that a template stands for; empty = none.
+func (p *Plan) TemplateWorkflow(id scheduler.TaskID) string {
+	for i := range p.templates {
+		if t := &p.templates[i]; t.id == string(id) {
+			if name, w := p.workflowOf(t); w != nil {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // checkWorkflows says which workflows nobody defines, and which do nothing.

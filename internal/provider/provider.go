@@ -98,6 +98,7 @@ type Turn struct {
 	Prompt      string        // empty for a plain command
 	PromptFile  string        // the prompt as a file; empty for a plain command
 	Log         string        // output is appended to this file
+	Out         string        // of a plain command: file that gets its standard output alone; empty = it goes to Log
 	Grace       time.Duration // between asking to end and killing
 	OutputLimit int64         // bytes of Log after which the turn is stopped; 0 = none
 

@@ -81,7 +81,7 @@ func sampleRun(id scheduler.RunID) persistence.Run {
 		State: scheduler.RunRunning, Base: "a1b2c3", BaseRef: "main", Branch: "orc/" + string(id),
 		PlanPath: "/src/app/plan.yaml", Plan: "version: 1\n", Context: "be careful", Concurrency: 4,
 		Options: persistence.RunOptions{
-			FailFast: true, Removed: []scheduler.TaskID{"gone"}, Stopped: []scheduler.TaskID{"late"}, Items: map[scheduler.TaskID]string{"a": "x"}, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
+			FailFast: true, Removed: []scheduler.TaskID{"gone"}, Stopped: []scheduler.TaskID{"late"}, Items: map[scheduler.TaskID]string{"a": "x"}, Lists: map[scheduler.TaskID]persistence.List{"b": {Run: "ls", Prompt: "do it", Made: true, Items: []string{"x"}}}, Pass: []string{"GOFLAGS"}, StrictWrites: []scheduler.TaskID{"a"},
 			Agents:    map[string]persistence.Agent{"coder": {Provider: "command", Command: "cat", Sandbox: "auto"}},
 			Workflows: map[string][]scheduler.Step{"reviewed": {{}, {Agent: "reviewer", Review: true, Prompt: "look", Rounds: 3, Final: true}}},
 			Merge:     persistence.Merging{Verify: true, Commands: []string{"make test"}, OnConflict: "ask"},

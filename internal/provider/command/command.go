@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,8 +55,15 @@ func (c Command) Turn(ctx context.Context, l provider.Launcher, t provider.Turn)
 	if err != nil {
 		return provider.Result{}, err
 	}
+	out := log
+	if t.Out != "" {
+		if out, err = os.OpenFile(t.Out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600); err != nil {
+			return provider.Result{}, fmt.Errorf("open the file of its output: %w", err)
+		}
+		defer out.Close()
+	}
 	child, err := l.Launch(ctx, process.Spec{
-		ID: t.ID, Argv: argv, Dir: t.Dir, Env: t.Env, Stdin: stdin, Stdout: log, Stderr: log, Unawaited: true,
+		ID: t.ID, Argv: argv, Dir: t.Dir, Env: t.Env, Stdin: stdin, Stdout: out, Stderr: log, Unawaited: true,
 	})
 	if err != nil {
 		return provider.Result{}, fmt.Errorf("start %s: %w", t.ID, err)
@@ -64,8 +72,10 @@ func (c Command) Turn(ctx context.Context, l provider.Launcher, t provider.Turn)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if t.OutputLimit > 0 {
-		stop := watchSize(log, t.OutputLimit, func() { cancel(errOutputLimit) })
-		defer stop()
+		for _, f := range slices.Compact([]*os.File{log, out}) {
+			stop := watchSize(f, t.OutputLimit, func() { cancel(errOutputLimit) })
+			defer stop()
+		}
 	}
 	exit, err := child.Wait(ctx)
 	if err == nil {
