@@ -222,15 +222,16 @@ func pageEnv(t *testing.T, home string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := fmt.Sprintf("providers:\n  claude: {driver: fake, command: %q}\n", script)
+	var settings strings.Builder
+	settings.WriteString(fmt.Sprintf("providers:\n  claude: {driver: fake, command: %q}\n", script))
 	for _, other := range []string{"codex", "goose", "opencode", "gemini"} {
-		settings += fmt.Sprintf("  %s: {command: /nowhere/%s}\n", other, other)
+		settings.WriteString(fmt.Sprintf("  %s: {command: /nowhere/%s}\n", other, other))
 	}
 	folder := filepath.Join(home, ".config", "orc")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config.yaml"), []byte(settings), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "config.yaml"), []byte(settings.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return []string{

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -108,9 +109,7 @@ func cleanComment(c *ast.CommentGroup) string {
 
 func writeJSONPage(t *testing.T) string {
 	own, events := readSource(t, "."), readSource(t, "../event")
-	for name, st := range readSource(t, "../diagnostic").structs {
-		own.structs[name] = st
-	}
+	maps.Copy(own.structs, readSource(t, "../diagnostic").structs)
 	var b strings.Builder
 	b.WriteString(jsonPageHead)
 	named := map[string]string{} // types that were written, and under which command

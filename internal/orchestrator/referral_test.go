@@ -114,14 +114,14 @@ func TestQuestionIsAnsweredByTheOrchestratorAgent(t *testing.T) {
 			t.Errorf("the conversation lacks %q: %q", want, r.history("a"))
 		}
 	}
-	by := ""
+	var by strings.Builder
 	for _, e := range r.events() {
 		if e.Kind == event.TaskQuestion || e.Kind == event.TaskAnswered {
-			by += string(e.Kind) + " " + e.By + "\n"
+			by.WriteString(string(e.Kind) + " " + e.By + "\n")
 		}
 	}
-	if by != "task.question orchestrator\ntask.answered orchestrator\n" {
-		t.Errorf("events %s", by)
+	if by.String() != "task.question orchestrator\ntask.answered orchestrator\n" {
+		t.Errorf("events %s", by.String())
 	}
 }
 

@@ -74,8 +74,8 @@ func prepare(ctx context.Context, f flood, root string) (*rig.Site, error) {
 	if err := os.WriteFile(script, []byte(printer+"\nsay done\n"), 0o600); err != nil {
 		return nil, err
 	}
-	work := "run: " + strings.ReplaceAll(printer, "'", "''")
-	if work = "run: \"" + strings.ReplaceAll(printer, `"`, `\"`) + `"`; f.agents {
+	work := "run: \"" + strings.ReplaceAll(printer, `"`, `\"`) + `"`
+	if f.agents {
 		work = "prompt: Print."
 		out, err := site.Program(ctx, "config", "set", "--user", "providers.flood.driver", "fake", "providers.flood.command", script,
 			"agents.coder.provider", "flood").CombinedOutput()
