@@ -223,9 +223,9 @@ func pageEnv(t *testing.T, home string) []string {
 		t.Fatal(err)
 	}
 	var settings strings.Builder
-	settings.WriteString(fmt.Sprintf("providers:\n  claude: {driver: fake, command: %q}\n", script))
+	fmt.Fprintf(&settings, "providers:\n  claude: {driver: fake, command: %q}\n", script)
 	for _, other := range []string{"codex", "goose", "opencode", "gemini"} {
-		settings.WriteString(fmt.Sprintf("  %s: {command: /nowhere/%s}\n", other, other))
+		fmt.Fprintf(&settings, "  %s: {command: /nowhere/%s}\n", other, other)
 	}
 	folder := filepath.Join(home, ".config", "orc")
 	if err := os.MkdirAll(folder, 0o700); err != nil {

@@ -213,7 +213,11 @@ func (m *model) take(b batch) {
 	m.say()
 	m.queue = append(m.queue, m.finished(fresh)...)
 	if m.panes != nil && (b.err == nil || isEnd(b.err)) { // a person who reads is left alone
-		m.panes.over = b.err != nil || m.Run.State != scheduler.RunRunning && m.Run.State != ""
+		over := b.err != nil || m.Run.State != scheduler.RunRunning && m.Run.State != ""
+		if over && !m.panes.over {
+			m.notice = "" // that the run is over is the news now
+		}
+		m.panes.over = over
 		return
 	}
 	switch {

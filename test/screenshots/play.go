@@ -49,14 +49,14 @@ func (s *stage) watch(ctx context.Context, t *screen.Terminal) error {
 		return err
 	}
 	// The task that fails ends the run, whose screen stays until it is left.
-	if err := s.settled(ctx); err != nil {
+	if err := t.Shows(ctx, "the run has failed"); err != nil {
 		return err
 	}
 	if err := t.Press("q"); err != nil {
 		return err
 	}
 	if err := t.Wait(); exitCode(err) != 1 {
-		return fmt.Errorf("the run ended with %w, want exit code 1:\n%s", err, t.Text())
+		return fmt.Errorf("the run ended with %v, want exit code 1:\n%s", err, t.Text())
 	}
 	return s.still(ctx, "orc status", "failure", "A failure: the cause, what was not run because of it, and what to do")
 }
@@ -133,16 +133,6 @@ func (s *stage) still(ctx context.Context, line, name, title string) error {
 		return errors.Join(err, t.Close())
 	}
 	return errors.Join(s.take(t, name, title), t.Close())
-}
-
-// settled waits for the end of the run.
-func (s *stage) settled(ctx context.Context) error {
-	for {
-		st, err := s.Status(ctx)
-		if err != nil || st.Over() {
-			return err
-		}
-	}
 }
 
 // merge has the user's branch and the run change the same file.
